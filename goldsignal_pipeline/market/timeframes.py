@@ -1,0 +1,107 @@
+"""Timeframes: how long a bar is, where bars begin, and when they close.
+
+M1 to H1 are aligned to UTC. H4 and D1 are aligned to 17:00 America/New_York, when gold's trading day rolls, so an H4 bar
+may last three or five hours in UTC across a clock change (the market is closed then) and a D1 bar 23 or 25.
+Instants are UTC: `datetime64[us]` arrays without a zone, or aware `datetime` scalars.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Instants = npt.NDArray[np.datetime64]
+
+NEW_YORK: Final = "America/New_York"
+ROLL_HOUR_NEW_YORK: Final = 17
+
+
+class Timeframe(StrEnum):
+    """A bar length, from one minute to one trading day."""
+
+    M1 = "M1"
+    M5 = "M5"
+    M15 = "M15"
+    M30 = "M30"
+    H1 = "H1"
+    H4 = "H4"
+    D1 = "D1"
+
+    @property
+    def minutes(self) -> int:
+        """Nominal length in minutes."""
+        return _MINUTES[self]
+
+    @property
+    def length(self) -> timedelta:
+        """Nominal length."""
+        return timedelta(minutes=self.minutes)
+
+    @property
+    def is_utc_aligned(self) -> bool:
+        """True for M1 to H1; False for H4 and D1, which follow New York's clock."""
+        return self.minutes <= 60
+
+    def coarser(self) -> tuple[Timeframe, ...]:
+        """Every longer timeframe, shortest first."""
+        return tuple(other for other in Timeframe if other.minutes > self.minutes)
+
+
+_MINUTES: Final[dict[Timeframe, int]] = {
+    Timeframe.M1: 1,
+    Timeframe.M5: 5,
+    Timeframe.M15: 15,
+    Timeframe.M30: 30,
+    Timeframe.H1: 60,
+    Timeframe.H4: 240,
+    Timeframe.D1: 1440,
+}
+
+
+def bar_open(instants: Instants, *, timeframe: Timeframe) -> Instants:
+    """The open of the bar that contains each instant.
+
+    Takes and returns `datetime64[us]` arrays in UTC, of equal shape.
+    """
+    if timeframe.is_utc_aligned:
+        step = np.int64(timeframe.minutes * 60_000_000)
+        micros = instants.astype("datetime64[us]").astype(np.int64)
+        return (micros // step * step).astype("datetime64[us]")
+    wall = _new_york_wall(instants)
+    shifted = wall - np.timedelta64(ROLL_HOUR_NEW_YORK, "h")
+    step = np.int64(timeframe.minutes * 60_000_000)
+    floored = (shifted.astype(np.int64) // step * step).astype("datetime64[us]")
+    return _from_new_york_wall(floored + np.timedelta64(ROLL_HOUR_NEW_YORK, "h"))
+
+
+def bar_close(opens: Instants, *, timeframe: Timeframe) -> Instants:
+    """The nominal end of the bars that open at `opens` (which must be aligned).
+
+    Takes and returns `datetime64[us]` arrays in UTC; the close is exclusive and equals the next bar's open.
+    """
+    if timeframe.is_utc_aligned:
+        return opens.astype("datetime64[us]") + np.timedelta64(timeframe.minutes, "m")
+    wall = _new_york_wall(opens)
+    return _from_new_york_wall(wall + np.timedelta64(timeframe.minutes, "m"))
+
+
+def is_aligned(instants: Instants, *, timeframe: Timeframe) -> npt.NDArray[np.bool_]:
+    """Where an instant is the open of a bar."""
+    return np.asarray(bar_open(instants, timeframe=timeframe) == instants.astype("datetime64[us]"))
+
+
+def _new_york_wall(instants: Instants) -> Instants:
+    index = pd.DatetimeIndex(instants.astype("datetime64[us]")).tz_localize("UTC").tz_convert(NEW_YORK)
+    return index.tz_localize(None).to_numpy().astype("datetime64[us]")
+
+
+def _from_new_york_wall(wall: Instants) -> Instants:
+    # H4 and D1 edges never fall into New York's skipped or repeated hour (01:00-03:00 holds only the 01:00 edge,
+    # which exists on both days and whose first occurrence is meant).
+    index = pd.DatetimeIndex(wall).tz_localize(NEW_YORK, ambiguous=np.ones(len(wall), dtype=bool))
+    return index.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[us]")
