@@ -1,0 +1,50 @@
+"""The one set of partitions: calendar months in UTC, from the first month of the record to the running one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+import dagster as dg
+
+FIRST_MONTH: Final = "2003-05"
+MONTH_FORMAT: Final = "%Y-%m"
+
+months: Final = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, fmt=MONTH_FORMAT, timezone="UTC", end_offset=1)
+
+
+def month_of(instant: datetime) -> str:
+    """The partition that an instant falls in."""
+    return instant.astimezone(UTC).strftime(MONTH_FORMAT)
+
+
+def month_start(month: str) -> datetime:
+    """The first instant of a month; raises ValueError for anything but YYYY-MM."""
+    return datetime.strptime(month, MONTH_FORMAT).replace(tzinfo=UTC)
+
+
+def next_month(month: str, *, steps: int = 1) -> str:
+    """The month `steps` later (earlier when negative)."""
+    start = month_start(month)
+    index = start.year * 12 + start.month - 1 + steps
+    return f"{index // 12:04d}-{index % 12 + 1:02d}"
+
+
+def months_between(first: str, last: str) -> list[str]:
+    """Every month from `first` to `last`, both included."""
+    found = []
+    month = first
+    while month <= last:
+        found.append(month)
+        month = next_month(month)
+    return found
+
+
+def range_tags(first: str, last: str) -> dict[str, str]:
+    """Run tags that make one run of the months from `first` to `last`."""
+    return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+
+
+def earlier_months(count: int) -> dg.TimeWindowPartitionMapping:
+    """Reads month m and the `count` months before it; months before the record do not exist and are not asked for."""
+    return dg.TimeWindowPartitionMapping(start_offset=-count, end_offset=0, allow_nonexistent_upstream_partitions=True)
