@@ -13,12 +13,11 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-Instants = npt.NDArray[np.datetime64]
+from goldsignal_pipeline.market.zones import NEW_YORK, Instants, from_wall, to_wall
 
-NEW_YORK: Final = "America/New_York"
 ROLL_HOUR_NEW_YORK: Final = 17
+_ROLL: Final = np.timedelta64(ROLL_HOUR_NEW_YORK, "h")
 
 
 class Timeframe(StrEnum):
@@ -69,14 +68,10 @@ def bar_open(instants: Instants, *, timeframe: Timeframe) -> Instants:
     Takes and returns `datetime64[us]` arrays in UTC, of equal shape.
     """
     if timeframe.is_utc_aligned:
-        step = np.int64(timeframe.minutes * 60_000_000)
-        micros = instants.astype("datetime64[us]").astype(np.int64)
-        return (micros // step * step).astype("datetime64[us]")
-    wall = _new_york_wall(instants)
-    shifted = wall - np.timedelta64(ROLL_HOUR_NEW_YORK, "h")
-    step = np.int64(timeframe.minutes * 60_000_000)
-    floored = (shifted.astype(np.int64) // step * step).astype("datetime64[us]")
-    return _from_new_york_wall(floored + np.timedelta64(ROLL_HOUR_NEW_YORK, "h"))
+        return _floor(instants, minutes=timeframe.minutes)
+    # The only edge inside New York's repeated hour is 01:00, of which the first is meant; no edge is ever skipped.
+    wall = to_wall(instants, zone=NEW_YORK)
+    return from_wall(_floor(wall - _ROLL, minutes=timeframe.minutes) + _ROLL, zone=NEW_YORK)
 
 
 def bar_close(opens: Instants, *, timeframe: Timeframe) -> Instants:
@@ -84,10 +79,10 @@ def bar_close(opens: Instants, *, timeframe: Timeframe) -> Instants:
 
     Takes and returns `datetime64[us]` arrays in UTC; the close is exclusive and equals the next bar's open.
     """
+    length = np.timedelta64(timeframe.minutes, "m")
     if timeframe.is_utc_aligned:
-        return opens.astype("datetime64[us]") + np.timedelta64(timeframe.minutes, "m")
-    wall = _new_york_wall(opens)
-    return _from_new_york_wall(wall + np.timedelta64(timeframe.minutes, "m"))
+        return np.asarray(opens.astype("datetime64[us]") + length)
+    return from_wall(to_wall(opens, zone=NEW_YORK) + length, zone=NEW_YORK)
 
 
 def is_aligned(instants: Instants, *, timeframe: Timeframe) -> npt.NDArray[np.bool_]:
@@ -95,13 +90,7 @@ def is_aligned(instants: Instants, *, timeframe: Timeframe) -> npt.NDArray[np.bo
     return np.asarray(bar_open(instants, timeframe=timeframe) == instants.astype("datetime64[us]"))
 
 
-def _new_york_wall(instants: Instants) -> Instants:
-    index = pd.DatetimeIndex(instants.astype("datetime64[us]")).tz_localize("UTC").tz_convert(NEW_YORK)
-    return index.tz_localize(None).to_numpy().astype("datetime64[us]")
-
-
-def _from_new_york_wall(wall: Instants) -> Instants:
-    # H4 and D1 edges never fall into New York's skipped or repeated hour (01:00-03:00 holds only the 01:00 edge,
-    # which exists on both days and whose first occurrence is meant).
-    index = pd.DatetimeIndex(wall).tz_localize(NEW_YORK, ambiguous=np.ones(len(wall), dtype=bool))
-    return index.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[us]")
+def _floor(instants: Instants, *, minutes: int) -> Instants:
+    micros = np.asarray(instants).astype("datetime64[us]").astype(np.int64)
+    step = np.int64(minutes * 60_000_000)
+    return np.asarray((micros // step * step).astype("datetime64[us]"))
