@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -98,6 +99,13 @@ class Settings(BaseSettings):
             raise ValueError("expected an address that begins with postgresql://")
         return value
 
+    @field_validator("base_timeframe")
+    @classmethod
+    def _base_is_intraday(cls, value: Timeframe) -> Timeframe:
+        if not value.is_utc_aligned:
+            raise ValueError(f"expected a base timeframe from M1 to H1, was {value}")
+        return value
+
     @model_validator(mode="after")
     def _feed_has_its_key(self) -> Settings:
         if self.provider == "twelvedata" and self.twelvedata_api_key is None:
@@ -115,6 +123,17 @@ class Settings(BaseSettings):
         if self.provider != "auto":
             return self.provider
         return "simulated" if self.twelvedata_api_key is None else "twelvedata"
+
+    @property
+    def required_database_url(self) -> str:
+        """The address of our database, password included; raises `SettingsError` when none is known."""
+        if self.database_url is None:
+            raise SettingsError(
+                "No database address is known.",
+                done="Nothing was changed.",
+                fix="Run `goldsignal up` once, or set GOLDSIGNAL_DATABASE_URL in .env.",
+            )
+        return self.database_url.get_secret_value()
 
     @property
     def display_zone(self) -> ZoneInfo:
@@ -170,7 +189,7 @@ def cached_settings() -> Settings:
 
 def describe(settings: Settings) -> list[dict[str, str]]:
     """One row per setting: name, value (secrets masked), origin, description."""
-    origins = [
+    origins: list[tuple[str, Mapping[str, str | None]]] = [
         ("environment", dict(os.environ)),
         (dotenv_path().name, _dotenv_values(dotenv_path())),
         ("generated", _dotenv_values(generated_path())),
@@ -201,7 +220,7 @@ def _dotenv_values(path: Path) -> dict[str, str | None]:
     return dict(dotenv_values(path)) if path.is_file() else {}
 
 
-def _refuse_unknown(values: Any, *, origin: str) -> None:
+def _refuse_unknown(values: Iterable[str], *, origin: str) -> None:
     valid = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {f"{PREFIX}ENV_FILE"}
     for key in sorted(name.upper() for name in values if name.upper().startswith(PREFIX)):
         if key not in valid:

@@ -1,0 +1,92 @@
+"""Retention of Dagster's own records: runs, their events and compute logs. Candles are never touched.
+
+A run that holds the newest materialization of any partition is kept whatever its age, because deleting it makes Dagster
+call the partition missing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import dagster as dg
+
+from goldsignal_pipeline.resources import ClockResource, SettingsResource
+
+_BATCH: Final = 500
+
+
+@dg.op(description="Deletes finished runs past their age, with their events and compute logs.")
+def delete_old_runs(context: dg.OpExecutionContext, clock: ClockResource, settings: SettingsResource) -> dict[str, int]:
+    """Delete what is old and owed to nobody; says how many runs were deleted and kept."""
+    chosen = settings.read()
+    deleted, kept = prune_runs(
+        context.instance,
+        now=clock.now(),
+        live_age=timedelta(days=chosen.live_run_days),
+        other_age=timedelta(days=chosen.run_days),
+    )
+    context.add_output_metadata({"runs_deleted": deleted, "runs_kept_as_newest": kept})
+    return {"deleted": deleted, "kept": kept}
+
+
+@dg.job(
+    name="retention",
+    executor_def=dg.in_process_executor,
+    tags={"goldsignal/kind": "live"},
+    description="Keeps live runs for days and other runs for weeks; never deletes what a partition's state rests on.",
+)
+def retention() -> None:
+    """Delete Dagster's records that nobody needs."""
+    delete_old_runs()
+
+
+def prune_runs(instance: dg.DagsterInstance, *, now: datetime, live_age: timedelta, other_age: timedelta) -> tuple[int, int]:
+    """Delete finished runs older than their age; returns (deleted, kept because a partition's newest record is theirs)."""
+    newest = newest_materialization_runs(instance)
+    deleted = kept = 0
+    for tags, age in (({"goldsignal/kind": "live"}, live_age), ({}, other_age)):
+        filters = dg.RunsFilter(tags=tags, statuses=_FINISHED, created_before=now.astimezone(UTC) - age)
+        for run_id in instance.get_run_ids(filters):
+            if run_id in newest:
+                kept += 1
+                continue
+            instance.delete_run(run_id)
+            _delete_compute_logs(instance, run_id)
+            deleted += 1
+    return deleted, kept
+
+
+def newest_materialization_runs(instance: dg.DagsterInstance) -> set[str]:
+    """Ids of the runs that hold the newest materialization of any asset or partition, or the newest check result."""
+    storage = instance.event_log_storage
+    runs: set[str] = set()
+    for record in instance.get_asset_records():
+        entry = record.asset_entry
+        if entry.last_materialization_record is not None:
+            runs.add(entry.last_materialization_record.event_log_entry.run_id)
+        events = storage.get_latest_storage_id_by_partition(entry.asset_key, dg.DagsterEventType.ASSET_MATERIALIZATION)
+        runs |= _runs_of_events(instance, list(events.values()))
+    return runs
+
+
+_FINISHED: Final = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+
+def _runs_of_events(instance: dg.DagsterInstance, storage_ids: list[int]) -> set[str]:
+    found: set[str] = set()
+    for start in range(0, len(storage_ids), _BATCH):
+        records: Any = instance.get_event_records(
+            dg.EventRecordsFilter(
+                event_type=dg.DagsterEventType.ASSET_MATERIALIZATION, storage_ids=storage_ids[start : start + _BATCH]
+            )
+        )
+        found |= {record.event_log_entry.run_id for record in records}
+    return found
+
+
+def _delete_compute_logs(instance: dg.DagsterInstance, run_id: str) -> None:
+    folder = Path(instance.storage_directory()) / run_id
+    shutil.rmtree(folder, ignore_errors=True)

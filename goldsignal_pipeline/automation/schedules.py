@@ -1,0 +1,85 @@
+"""The schedules: the live cycle after every base bar, freshness every hour, retention every night."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+import dagster as dg
+
+from goldsignal_pipeline.assets.partitions import range_tags
+from goldsignal_pipeline.automation.jobs import feed_freshness, live_cycle
+from goldsignal_pipeline.automation.retention import retention
+from goldsignal_pipeline.automation.ticks import Idle, LastCycle, cycle_for_tick
+from goldsignal_pipeline.settings import cached_settings
+
+BAR_CLOSE_TAG: Final = "goldsignal/bar_close"
+
+
+def live_cycle_cron(*, bar_minutes: int, grace_seconds: int) -> str:
+    """The cron line of base-bar close plus grace, grace rounded up to whole minutes."""
+    offset = -(-grace_seconds // 60) % bar_minutes
+    if bar_minutes == 1:
+        return "* * * * *"
+    return f"{offset} * * * *" if bar_minutes == 60 else f"{offset}-59/{bar_minutes} * * * *"
+
+
+@dg.schedule(
+    job=live_cycle,
+    cron_schedule=live_cycle_cron(
+        bar_minutes=cached_settings().base_timeframe.minutes, grace_seconds=cached_settings().grace_seconds
+    ),
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="After every closed base bar; a missed or failed cycle is made good by the next.",
+)
+def live_cycle_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """One run per closed bar, over the months from the last good cycle to now."""
+    from goldsignal_pipeline.market.hours import load_calendar
+
+    settings = cached_settings()
+    cycle = cycle_for_tick(
+        context.scheduled_execution_time.astimezone(UTC),
+        calendar=load_calendar(),
+        timeframe=settings.base_timeframe,
+        grace=settings.grace,
+        last_good_close=_last_good_close(context.instance),
+        last=_last_cycle(context.instance),
+    )
+    if isinstance(cycle, Idle):
+        return dg.SkipReason(cycle.reason)
+    tags = {**range_tags(cycle.first_month, cycle.last_month), BAR_CLOSE_TAG: cycle.bar_close.isoformat()}
+    return dg.RunRequest(run_key=cycle.run_key, tags=tags)
+
+
+feed_freshness_schedule: Final = dg.ScheduleDefinition(
+    name="feed_freshness_schedule",
+    job=feed_freshness,
+    cron_schedule="17 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Freshness in trading time, so that it stays green over a weekend.",
+)
+
+retention_schedule: Final = dg.ScheduleDefinition(
+    name="retention_schedule",
+    job=retention,
+    cron_schedule="40 21 * * *",
+    execution_timezone="America/New_York",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Keeps Dagster's own tables small.",
+)
+
+
+def _last_good_close(instance: dg.DagsterInstance) -> datetime | None:
+    runs = instance.get_runs(dg.RunsFilter(job_name="live_cycle", statuses=[dg.DagsterRunStatus.SUCCESS]), limit=20)
+    closes = [datetime.fromisoformat(run.tags[BAR_CLOSE_TAG]) for run in runs if BAR_CLOSE_TAG in run.tags]
+    return max(closes, default=None)
+
+
+def _last_cycle(instance: dg.DagsterInstance) -> LastCycle | None:
+    for run in instance.get_runs(dg.RunsFilter(job_name="live_cycle"), limit=20):
+        if BAR_CLOSE_TAG in run.tags:
+            succeeded = run.status == dg.DagsterRunStatus.SUCCESS if run.is_finished else None
+            return LastCycle(datetime.fromisoformat(run.tags[BAR_CLOSE_TAG]), succeeded)
+    return None
