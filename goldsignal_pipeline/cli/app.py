@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from goldsignal_pipeline import __version__
-from goldsignal_pipeline.cli import logs, output
+from goldsignal_pipeline.cli import exits, logs, output
 from goldsignal_pipeline.errors import GoldSignalError
 
 COMMAND_MODULES: Final = (
@@ -31,11 +31,6 @@ COMMAND_MODULES: Final = (
     "backup",
     "psql",
     "config",
-)
-
-_EXIT_CODES_HINT: Final = (
-    "Exit codes: 0 done, 1 unexpected error, 2 wrong usage or setting, 3 data, 4 database, 5 service, 6 vendor, "
-    "7 something is not healthy, 130 interrupted."
 )
 
 
@@ -69,7 +64,7 @@ def create_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
-        epilog=_EXIT_CODES_HINT,
+        epilog=exits.hint(),
     )
     application.callback()(_root)
     for name in COMMAND_MODULES:

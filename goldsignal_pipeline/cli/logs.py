@@ -1,6 +1,6 @@
 """Log lines of the command line: standard-library records through loguru to standard error, secrets masked.
 
-loguru is imported with the first record, and traces of unexpected errors go to `logs/cli.log` in the home folder.
+Traces of unexpected errors go to `logs/cli.log` in the home folder. loguru and the masker are imported with the first use.
 """
 
 from __future__ import annotations
@@ -8,16 +8,17 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from goldsignal_pipeline.settings import Settings
 
-_TEXT_FORMAT = "<dim>{time:HH:mm:ss}</dim> <level>{level: <7}</level> {message}"
-_OURS = "goldsignal_pipeline"
-_QUIET_LEVEL = logging.WARNING
+_TEXT_FORMAT: Final = "<dim>{time:HH:mm:ss}</dim> <level>{level: <7}</level> {message}"
+_OURS: Final = "goldsignal_pipeline"
+_secrets: set[str] = set()
 
 
 def configure(settings: Settings) -> None:
@@ -27,8 +28,10 @@ def configure(settings: Settings) -> None:
     """
     from loguru import logger
 
+    from goldsignal_pipeline.providers.redaction import RedactingFilter
+
+    _secrets.update(_secret_values(settings))
     logger.remove()
-    logger.configure(patcher=_mask_record)
     logger.add(
         sys.stderr,
         level=settings.log_level,
@@ -38,15 +41,17 @@ def configure(settings: Settings) -> None:
         backtrace=False,
         diagnose=False,
     )
-    logging.basicConfig(handlers=[_LoguruHandler()], level=_QUIET_LEVEL, force=True)
+    handler = _LoguruHandler()
+    handler.addFilter(RedactingFilter(_secrets))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger(_OURS).setLevel(settings.log_level)
 
 
 def mask(text: str) -> str:
-    """The text without passwords and keys."""
-    from goldsignal_pipeline.providers.redaction import redact
+    """The text without the secrets of the settings and without anything shaped like one."""
+    from goldsignal_pipeline.providers.redaction import Redactor
 
-    return str(redact(text))
+    return Redactor(_secrets).mask(text)
 
 
 def write_trace(error: BaseException) -> Path | None:
@@ -58,21 +63,28 @@ def write_trace(error: BaseException) -> Path | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as log:
-            log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {' '.join(sys.argv[1:2])}\n{text}\n")
+            log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} goldsignal {' '.join(sys.argv[1:2])}\n{text}\n")
     except OSError:
         return None
     return path
 
 
 class _LoguruHandler(logging.Handler):
-    """Hands each record to loguru with its level, name and exception."""
+    """Hands each record to loguru with its level, logger name and exception."""
 
     def emit(self, record: logging.LogRecord) -> None:
         from loguru import logger
 
         level: str | int = record.levelname if record.levelname in logging.getLevelNamesMapping() else record.levelno
-        logger.bind(logger=record.name).opt(exception=record.exc_info).log(level, "{}", record.getMessage())
+        # A masked trace arrives as text, because the exception itself would print its original.
+        text = record.getMessage() + (f"\n{record.exc_text}" if record.exc_text and not record.exc_info else "")
+        logger.bind(logger=record.name).opt(exception=record.exc_info).log(level, "{}", text)
 
 
-def _mask_record(record: Any) -> None:
-    record["message"] = mask(record["message"])
+def _secret_values(settings: Settings) -> Iterable[str]:
+    from pydantic import SecretStr
+
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            yield value.get_secret_value()
