@@ -28,19 +28,22 @@ def early(close: str) -> tuple[str, str, str]:
     return "18:00", close, "early_close"
 
 
-# Seen in recorded candles of several brokers, all clearly; what only one of them shows stays as listed.
+# Seen in recorded candles. What only one broker of several shows stays as the library lists it.
 OBSERVED_CLOSES: dict[str, str] = {
-    "2018-05-28": "14:00",
-    "2018-07-04": "14:00",
-    "2018-11-22": "14:00",
-    "2019-02-18": "14:00",
-    "2020-01-20": "14:00",
-    "2020-09-07": "14:00",
+    # Both records hold a bar of 13:00, with the ticks of about a quarter of an hour.
+    **dict.fromkeys(("2012-05-28", "2012-07-04", "2012-11-22", "2013-01-21", "2013-02-18"), "13:15"),
+    **dict.fromkeys(("2013-05-27", "2013-07-04", "2013-09-02", "2013-11-28", "2014-02-17"), "13:15"),
+    # Both records end by 14:00 on these New Year's Eves, and on no later one.
+    **dict.fromkeys(("2012-12-31", "2013-12-31", "2014-12-31", "2015-12-31"), "14:00"),
+    **dict.fromkeys(("2018-05-28", "2018-07-04", "2018-11-22", "2019-02-18", "2020-01-20", "2020-09-07"), "14:00"),
     "2024-11-29": "15:00",
     "2025-07-04": "13:00",
     "2025-11-28": "15:00",
     "2026-01-19": "16:00",
 }
+
+# Christmas Eves on which the library has the market closed (Christmas falls on a Saturday) and so had the brokers.
+CLOSED_CHRISTMAS_EVES = {2004, 2021, 2027}
 
 
 def library_days() -> dict[date, tuple[str, str, str]]:
@@ -62,7 +65,7 @@ def observed_days() -> dict[date, tuple[str, str, str]]:
     days = {date.fromisoformat(day): early(close) for day, close in OBSERVED_CLOSES.items()}
     for year in range(FIRST.year, LAST.year + 1):
         christmas_eve = date(year, 12, 24)
-        if christmas_eve.weekday() < 5:
+        if christmas_eve.weekday() < 5 and year not in CLOSED_CHRISTMAS_EVES:
             days[christmas_eve] = early("14:00")
         if year >= 2022:
             days[first_monday_of_september(year)] = early("14:30")
