@@ -17,14 +17,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import logging
 import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -36,6 +34,7 @@ import psycopg
 from psycopg import sql
 
 from goldsignal_pipeline.errors import ServiceError, StorageError
+from goldsignal_pipeline.storage import ports
 from goldsignal_pipeline.storage.private_files import write_private
 from goldsignal_pipeline.storage.server_binaries import (
     DEFAULT_MAJOR,
@@ -53,7 +52,6 @@ logger = logging.getLogger(__name__)
 USER: Final = "goldsignal"
 DATABASES: Final = ("goldsignal", "dagster")
 HOST: Final = "127.0.0.1"
-_PORTS: Final = range(20_000, 30_000)  # below the ranges from which Linux and macOS serve outgoing connections
 _START_SECONDS: Final = 60.0
 _RECOVERY_SECONDS: Final = 600.0
 _STOP_SECONDS: Final = 20.0
@@ -114,6 +112,11 @@ class EmbeddedServer:
         return port
 
     @property
+    def recorded(self) -> bool:
+        """Whether a port has been chosen."""
+        return "port" in self._record()
+
+    @property
     def initialised(self) -> bool:
         """Whether a data folder exists."""
         return (self._link / "PG_VERSION").is_file()
@@ -129,6 +132,10 @@ class EmbeddedServer:
     def running(self) -> bool:
         """Whether the server answers a query."""
         return self._record().get("port") is not None and self._answer() == "ready"
+
+    def alive(self) -> bool:
+        """Whether the server process exists, which says nothing about its answers; cheap enough to ask often."""
+        return postmaster(self.data) is not None
 
     def start(self) -> Literal["started", "adopted"]:
         """Start the server, or adopt the one that runs already; both databases exist afterwards.
@@ -196,7 +203,7 @@ class EmbeddedServer:
         scratch.rename(place / "postgres")
         if place != self.home:
             self._link.symlink_to(place / "postgres")
-        self._save_record(port=self._wanted_port or self._free_port(), major=self.major)
+        self._save_record(port=self._wanted_port or ports.free_for(self.home, "postgres"), major=self.major)
 
     def _run_initdb(self, scratch: Path, password: Path, account: Account | None, *, copy_to: Path) -> None:
         initdb = reachable_program("initdb", major=self.major, account=account, copy_to=copy_to)
@@ -304,21 +311,12 @@ class EmbeddedServer:
     def _settle_port(self) -> None:
         """Move to the wanted port, or away from one that another program holds."""
         recorded = self._record().get("port")
-        port = self._wanted_port or recorded or self._free_port()
-        if not _port_is_free(port):
-            taken, port = port, self._free_port()
+        port = self._wanted_port or recorded or ports.free_for(self.home, "postgres")
+        if not ports.is_free(port):
+            taken, port = port, ports.free_for(self.home, "postgres")
             logger.warning("Port %d is in use by another program; the embedded database moves to %d.", taken, port)
         if port != recorded:
             self._save_record(port=port, major=self.major)
-
-    def _free_port(self) -> int:
-        """The first free port from a place that differs by folder, so that two checkouts rarely meet."""
-        offset = int.from_bytes(hashlib.sha256(str(self.home).encode()).digest()[:4], "big") % len(_PORTS)
-        for step in range(len(_PORTS)):
-            port = _PORTS[(offset + step) % len(_PORTS)]
-            if _port_is_free(port):
-                return port
-        raise ServiceError("No port between 20000 and 29999 is free.", done="Nothing was started.")
 
     # -- small files ----------------------------------------------------------------------------------------------------------
 
@@ -376,13 +374,3 @@ class EmbeddedServer:
 
 def _identity(account: Account | None) -> dict[str, Any]:
     return {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
-
-
-def _port_is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True

@@ -1,0 +1,115 @@
+"""One process of ours: started in its own session with a mark in its environment, found again by that mark.
+
+The mark is a random value made for each `up`; every descendant inherits it, whatever its session. A leftover of a killed `up` is
+therefore recognised beyond doubt, where a recorded pid could long belong to another program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+MARK: Final = "_GOLDSIGNAL_UP"
+_LOG_BYTES: Final = 5_000_000
+# Variables of the user's shell that would change what Dagster's programs do.
+_UNWANTED: Final = ("PYTHONDONTWRITEBYTECODE", "DAGSTER_MODULE_NAME", "DAGSTER_WEBSERVER_PORT", "DAGSTER_WEBSERVER_HOST")
+
+
+@dataclass
+class Service:
+    """A program that runs until it is stopped. `command` and `environment` as for a start; output is appended to `log`."""
+
+    name: str
+    command: list[str]
+    log: Path
+    environment: dict[str, str]
+    folder: Path
+    child: subprocess.Popen[bytes] | None = None
+    deaths: list[float] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start it in a session of its own, so that Ctrl-C in the terminal reaches only `up`."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.is_file() and self.log.stat().st_size > _LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        with self.log.open("ab") as log:
+            self.child = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env=self.environment,
+                start_new_session=True,
+            )
+
+    def exit_code(self) -> int | None:
+        """How it ended; None while it runs or before it was started."""
+        return None if self.child is None else self.child.poll()
+
+    def interrupt(self) -> None:
+        """Ask it to end, as Ctrl-C would."""
+        if self.child is not None and self.child.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.child.send_signal(signal.SIGINT)
+
+    def kill_session(self) -> None:
+        """Kill it and everything it started in its session."""
+        if self.child is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.child.pid, signal.SIGKILL)
+            self.child.wait()
+
+    def log_tail(self, lines: int = 15) -> str:
+        """The end of its log, for messages."""
+        try:
+            return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+        except OSError:
+            return "(no log)"
+
+
+def wait_all(services: list[Service], seconds: float) -> bool:
+    """Whether all of them end within the given time."""
+    deadline = time.monotonic() + seconds
+    while any(service.child is not None and service.child.poll() is None for service in services):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def service_environment(mark: str, extra: dict[str, str]) -> dict[str, str]:
+    """The environment of every service: the user's, without what would disturb Dagster, with our addresses and the mark."""
+    kept = {key: value for key, value in os.environ.items() if key not in _UNWANTED}
+    return kept | extra | {MARK: mark, "PYTHONUNBUFFERED": "1"}
+
+
+def marked_processes(mark: str) -> list[psutil.Process]:
+    """Every live process that carries the mark."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def kill_marked(mark: str, *, seconds: float = 10.0) -> int:
+    """Kill every process that carries the mark and wait until none is left; returns how many there were."""
+    killed: set[int] = set()
+    deadline = time.monotonic() + seconds
+    while (left := marked_processes(mark)) and time.monotonic() < deadline:
+        for process in left:
+            killed.add(process.pid)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=0.5)
+    return len(killed)
