@@ -1,0 +1,1 @@
+"""Ratios that the project promises, measured against floors and peers."""
