@@ -59,17 +59,6 @@ def sessions(instants: Instants) -> dict[Session, Flags]:
     return {Session.ASIA: asia, Session.LONDON: london, Session.NEW_YORK: new_york, Session.OVERLAP: london & new_york}
 
 
-def trading_day(instants: Instants) -> Days:
-    """The date (`datetime64[D]`) on which the 17:00-to-17:00 New York day of each instant ends."""
-    return np.asarray((to_wall(instants, zone=NEW_YORK) - _ROLL).astype("datetime64[D]") + _DAY)
-
-
-def trading_day_bounds(days: Days) -> tuple[Instants, Instants]:
-    """Begin and (exclusive) end of each trading day, as UTC instants: 17:00 to 17:00 New York."""
-    ends: Instants = np.add(np.asarray(days).astype("datetime64[us]"), _ROLL)
-    return from_wall(ends - _DAY, zone=NEW_YORK), from_wall(ends, zone=NEW_YORK)
-
-
 @dataclass(frozen=True, slots=True)
 class ExceptionalDay:
     """A trading day that departs from the base rule.
@@ -127,16 +116,13 @@ class TradingCalendar:
         A wholly closed day is a holiday from 17:00 to 17:00; the hour before a Monday's opening is weekend.
         """
         instants = np.asarray(instants).astype("datetime64[us]")
-        days = trading_day(instants)
-        into_day = to_wall(instants, zone=NEW_YORK) - (days - _DAY).astype("datetime64[us]") - _ROLL
+        days = self.trading_day(instants)
+        into_day = instants - self.trading_day_bounds(days)[0]
         weekday = _weekday(days)
-        whole = [exceptional.day for exceptional in self.exceptional_days if exceptional.opens is None]
-        holiday = np.isin(days, np.array(whole, dtype="datetime64[D]")) | (days < _SPAN[0]) | (days >= _SPAN[1])
-        weekend = (weekday >= 5) | ((weekday == 0) & (into_day < _BREAK))
-        reasons = np.full(instants.shape, ClosedReason.EARLY_CLOSE.value, dtype=object)
-        reasons[into_day < _BREAK] = ClosedReason.DAILY_BREAK.value
-        reasons[weekend] = ClosedReason.WEEKEND.value
-        reasons[holiday & (weekday < 5)] = ClosedReason.HOLIDAY.value
+        reasons, rests_all_day = self._exceptions(days)
+        in_break = (into_day < _BREAK) & ~rests_all_day
+        reasons[in_break] = ClosedReason.DAILY_BREAK.value
+        reasons[(weekday >= 5) | (in_break & (weekday == 0))] = ClosedReason.WEEKEND.value
         reasons[self.is_open(instants)] = ""
         return reasons
 
@@ -182,13 +168,26 @@ class TradingCalendar:
         """The last close at or before `instant`."""
         return to_datetime(self._closes[np.searchsorted(self._closes, to_instant(instant), side="right") - 1])
 
-    def trading_day(self, instants: Instants) -> Days:
+    @staticmethod
+    def trading_day(instants: Instants) -> Days:
         """The date (`datetime64[D]`) on which the 17:00-to-17:00 New York day of each instant ends."""
-        return trading_day(instants)
+        return np.asarray((to_wall(instants, zone=NEW_YORK) - _ROLL).astype("datetime64[D]") + _DAY)
 
-    def trading_day_bounds(self, days: Days) -> tuple[Instants, Instants]:
+    @staticmethod
+    def trading_day_bounds(days: Days) -> tuple[Instants, Instants]:
         """Begin and (exclusive) end of each trading day, as UTC instants: 17:00 to 17:00 New York."""
-        return trading_day_bounds(days)
+        ends: Instants = np.add(np.asarray(days).astype("datetime64[us]"), _ROLL)
+        return from_wall(np.subtract(ends, _DAY), zone=NEW_YORK), from_wall(ends, zone=NEW_YORK)
+
+    def _exceptions(self, days: Days) -> tuple[npt.NDArray[np.object_], Flags]:
+        """Why a weekday's hours depart from the base rule, and whether it has none at all; unknown years have none."""
+        known = {exceptional.day: exceptional for exceptional in self.exceptional_days}
+        unique, inverse = np.unique(days, return_inverse=True)
+        listed = [known.get(day) for day in unique.tolist()]
+        reasons = [(exceptional.reason if exceptional else ClosedReason.HOLIDAY).value for exceptional in listed]
+        rests = np.array([exceptional is not None and exceptional.opens is None for exceptional in listed], dtype=bool)
+        rests |= (unique < _SPAN[0]) | (unique >= _SPAN[1])
+        return np.array(reasons, dtype=object)[inverse], rests[inverse]
 
     def _elapsed(self, instants: Instants) -> npt.NDArray[np.int64]:
         """Microseconds of trading time from the beginning of the calendar to each instant."""
