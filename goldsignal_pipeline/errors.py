@@ -4,9 +4,13 @@ from __future__ import annotations
 
 
 class GoldSignalError(Exception):
-    """A fault with a cause (`what`), the reaction of the program (`done`) and a remedy (`fix`)."""
+    """A fault with a cause (`what`), the reaction of the program (`done`) and a remedy (`fix`).
+
+    `retryable` says whether the same work may succeed when simply done again.
+    """
 
     exit_code = 1
+    retryable = False
 
     def __init__(self, what: str, *, done: str = "", fix: str = "") -> None:
         self.what = what

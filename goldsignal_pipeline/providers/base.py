@@ -40,6 +40,8 @@ class DayLimitError(ProviderError):
 class VendorUnavailableError(ProviderError):
     """The vendor answers 5xx, times out, resets, or sends no JSON; a retry may help."""
 
+    retryable = True
+
 
 class UnexpectedAnswerError(ProviderError):
     """The answer has another shape than agreed (renamed field, other symbol); a retry cannot help."""
