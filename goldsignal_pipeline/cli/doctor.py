@@ -93,7 +93,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         if migrations.level is not findings.Level.PROBLEM:
             yield _guarded("months", lambda: looks.months(database, symbol=session.default_symbol(settings)))
     finally:
-        database.close()
+        database.dispose()
     yield _guarded("daemon", lambda: _daemon(addresses))
 
 

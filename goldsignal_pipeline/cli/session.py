@@ -53,7 +53,7 @@ def open_database(settings: Settings, *, migrate: bool = False) -> Iterator[Data
         try:
             yield database
         finally:
-            database.close()
+            database.dispose()
 
 
 def has_database(settings: Settings) -> bool:
