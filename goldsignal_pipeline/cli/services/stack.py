@@ -236,13 +236,13 @@ class Stack:
     def _require_running(self, service: Service, deadline: float) -> None:
         if service.exit_code() is not None:
             raise ServiceError(
-                f"The {service.name} ended with code {service.exit_code()}: {service.log_tail()}",
+                f"The {service.name} ended with code {service.exit_code()}: {service.last_words()}",
                 done="Everything that was started is stopped again.",
                 fix=f"See {service.log}.",
             )
         if time.monotonic() > deadline:
             raise ServiceError(
-                f"The {service.name} did not answer within {_READY_SECONDS:.0f} s: {service.log_tail()}",
+                f"The {service.name} did not answer within {_READY_SECONDS:.0f} s: {service.last_words()}",
                 done="Everything that was started is stopped again.",
                 fix=f"See {service.log}.",
             )
@@ -267,7 +267,7 @@ class Stack:
         for service in self._services.values():
             if service.exit_code() is None or self._ending.is_set():
                 continue
-            self._pause(service.deaths, f"The {service.name}", service.log_tail(3))
+            self._pause(service.deaths, f"The {service.name}", service.last_words(3))
             if self._ending.is_set():
                 return
             service.kill_session()

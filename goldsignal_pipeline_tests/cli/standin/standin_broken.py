@@ -1,0 +1,3 @@
+"""A code location whose import fails."""
+
+raise RuntimeError("the stand-in is broken on purpose")

@@ -1,0 +1,177 @@
+"""`up` with real processes: PostgreSQL, Dagster's code server, web server and daemon, on stand-in definitions."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import psycopg
+import pytest
+
+from goldsignal_pipeline.cli.services.addresses import libpq_url
+from goldsignal_pipeline.cli.services.processes import marked_processes
+from goldsignal_pipeline.cli.services.record import read_record
+from goldsignal_pipeline.storage.embedded import EmbeddedServer
+from goldsignal_pipeline.storage.server_processes import server_processes
+from goldsignal_pipeline_tests.folders import open_folder
+
+STANDIN = Path(__file__).parent / "standin"
+LAUNCH = """
+mutation ($job: String!) { launchRun(executionParams: {
+  selector: {repositoryLocationName: "goldsignal", repositoryName: "__repository__", jobName: $job}, mode: "default"}) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
+"""
+
+
+class Up:
+    """A running `up` below `home`, with its output."""
+
+    def __init__(self, home: Path, *arguments: str, port: int, module: str = "standin_definitions") -> None:
+        self.home = home
+        self.output = home.parent / f"output-{time.monotonic_ns()}.txt"
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("GOLDSIGNAL_", "DAGSTER_"))}
+        environment |= {
+            "GOLDSIGNAL_HOME": str(home),
+            "GOLDSIGNAL_ENV_FILE": str(home.parent / "none.env"),
+            "GOLDSIGNAL_WEBSERVER_PORT": str(port),
+            "PYTHONPATH": str(STANDIN),
+        }
+        with self.output.open("w") as output:
+            command = [sys.executable, str(STANDIN / "run_up.py"), module, *arguments]
+            self.process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, start_new_session=True)
+
+    @property
+    def text(self) -> str:
+        return self.output.read_text(encoding="utf-8")
+
+    def wait_ready(self) -> Up:
+        wait_until(lambda: "Ready after" in self.text or self.process.poll() is not None, "ready", seconds=60)
+        assert self.process.poll() is None, self.text
+        return self
+
+    def end(self, number: int = signal.SIGINT, seconds: float = 40) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(seconds)
+
+    @property
+    def mark(self) -> str:
+        record = read_record(self.home)
+        assert record is not None
+        return record.mark
+
+    @property
+    def page(self) -> str:
+        record = read_record(self.home)
+        assert record is not None
+        return record.web_address
+
+    def service(self, part: str) -> psutil.Process:
+        found = [process for process in marked_processes(self.mark) if any(part in word for word in process.cmdline())]
+        return min(found, key=lambda process: process.create_time())
+
+    def launch(self, job: str) -> str:
+        answer = httpx.post(f"{self.page}/graphql", json={"query": LAUNCH, "variables": {"job": job}}, timeout=30).json()
+        return str(answer["data"]["launchRun"]["run"]["runId"])
+
+
+def wait_until(condition: Callable[[], Any], what: str, *, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+
+
+def run_status(home: Path, run_id: str) -> str:
+    url = libpq_url(EmbeddedServer(home).url("dagster"))
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT status FROM runs WHERE run_id = %s", [run_id]).fetchone()
+    return "" if row is None else str(row[0])
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    with open_folder("a home with spaces ") as folder:
+        yield folder / ".goldsignal"
+        EmbeddedServer(folder / ".goldsignal").stop()
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def nothing_left(home: Path, mark: str) -> bool:
+    return not marked_processes(mark) and not server_processes(EmbeddedServer(home).data)
+
+
+def test_ctrl_c_leaves_no_process_and_no_running_run(home: Path, port: int) -> None:
+    up = Up(home, port=port).wait_ready()
+    mark, run_id = up.mark, up.launch("slow")
+    wait_until(lambda: run_status(home, run_id) == "STARTED", "run started")
+    second = Up(home, port=port)
+    assert second.process.wait(20) == 5
+    assert "runs already" in second.text
+    assert up.end() == 0, up.text
+    assert nothing_left(home, mark)
+    with EmbeddedServer(home):
+        assert run_status(home, run_id) == "CANCELED"
+
+
+@pytest.mark.fault("crash")
+def test_killed_services_come_back_and_the_lost_run_is_reported(home: Path, port: int) -> None:
+    up = Up(home, port=port).wait_ready()
+    run_id = up.launch("slow")
+    wait_until(lambda: run_status(home, run_id) == "STARTED", "run started")
+    for part in ("grpc", "dagster_webserver", "dagster._daemon"):
+        up.service(part).kill()
+    os.kill(int((EmbeddedServer(home).data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+    for name in (
+        "PostgreSQL is back",
+        "code server was started again",
+        "web server was started again",
+        "daemon was started again",
+    ):
+        wait_until(lambda name=name: name in up.text, name, seconds=40)
+    wait_until(lambda: run_status(home, run_id) == "FAILURE", "the lost run is reported")
+    mark = up.mark
+    assert up.end(signal.SIGTERM) == 0, up.text
+    assert nothing_left(home, mark)
+
+
+@pytest.mark.fault("crash")
+def test_the_next_up_cleans_after_a_killed_one(home: Path, port: int) -> None:
+    up = Up(home, port=port).wait_ready()
+    mark = up.mark
+    assert up.end(signal.SIGKILL) == -signal.SIGKILL
+    assert marked_processes(mark)
+    with socket.socket() as taken:
+        wanted = port if taken.connect_ex(("127.0.0.1", port)) == 0 else 0
+    assert wanted == port, "the orphaned page should still hold the port"
+    again = Up(home, "--once", port=port)
+    assert again.process.wait(60) == 0, again.text
+    assert "an interrupted start had left" in again.text
+    assert "adopted, it was running" in again.text
+    assert f"http://127.0.0.1:{port}" in again.text
+    assert nothing_left(home, mark)
+
+
+def test_broken_definitions_end_up_loudly_and_leave_nothing(home: Path, port: int) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        up = Up(home, port=port, module="standin_broken")
+        assert up.process.wait(60) == 5, up.text
+    assert "the stand-in is broken" in up.text
+    assert f"Port {port} is in use, the page takes {port + 1}" in up.text
+    assert not server_processes(EmbeddedServer(home).data)
