@@ -23,6 +23,9 @@ TICKS_PER_USD: Final = 100
 MAX_TICKS: Final = 9_999_999_999
 """99,999,999.99 USD/oz, the largest value of NUMERIC(10,2)."""
 
+MAX_POINTS_PER_USD: Final = 10**8
+"""Eight decimal places, the most a vendor writes; integer arithmetic cannot overflow up to here."""
+
 # Below MAX_TICKS a float64 product is wrong by less than 1e-5 ticks, so only this close to a half can it mislead.
 _NEAR_HALF: Final = 1e-4
 
@@ -46,8 +49,8 @@ def to_ticks(values: pd.Series | npt.NDArray[Any], *, points_per_usd: int | None
     """
     array = values.to_numpy() if isinstance(values, pd.Series) else np.asarray(values)
     points = 1 if points_per_usd is None else points_per_usd
-    if points < 1:
-        raise ValueError(f"expected points_per_usd of at least 1, was {points}")
+    if not 1 <= points <= MAX_POINTS_PER_USD:
+        raise ValueError(f"expected points_per_usd from 1 to {MAX_POINTS_PER_USD}, was {points}")
     ticks, reasons = _integers(array, points=points) if array.dtype.kind in "iu" else _decimals(array, points=points)
     reasons[(reasons == "") & (ticks <= 0)] = RejectReason.NOT_POSITIVE.value
     reasons[(reasons == "") & (ticks > MAX_TICKS)] = RejectReason.OUT_OF_RANGE.value

@@ -272,6 +272,11 @@ def test_mistake_9_a_deadline_in_trading_time_does_not_run_through_a_weekend() -
     assert to_datetime(deadline[0]) == new_york("2025-07-21", "13:00")
 
 
+def test_trading_time_that_ends_with_the_week_ends_at_its_close_and_not_at_the_next_opening() -> None:
+    friday = instants(new_york("2025-07-18", "16:00"))
+    assert to_datetime(CALENDAR.add_open_time(friday, minutes=60)[0]) == new_york("2025-07-18", "17:00")
+
+
 @settings(max_examples=50)
 @given(MOMENTS, st.integers(0, 10_000))
 def test_adding_trading_time_is_the_inverse_of_measuring_it(moment: datetime, minutes: int) -> None:

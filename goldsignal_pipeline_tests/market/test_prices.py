@@ -52,6 +52,13 @@ def test_integer_points_are_divided_exactly_and_never_overflow(points: list[int]
     assert list(zip(ticks.tolist(), reasons.tolist(), strict=True)) == expected
 
 
+@pytest.mark.parametrize("points_per_usd", [1, 100, 10**8])
+@pytest.mark.parametrize("points", [2**64 - 1, 2**63 - 1, 2**62, 10**18 + 1, 5 * 10**17])
+def test_no_integer_is_large_enough_to_wrap_into_a_price(points: int, points_per_usd: int) -> None:
+    ticks, reasons = to_ticks(np.array([points], dtype=np.uint64), points_per_usd=points_per_usd)
+    assert (ticks[0], reasons[0]) == judged(decimal_ticks(str(points), points_per_usd=points_per_usd))
+
+
 @given(st.lists(st.integers(10**5, 10**8), min_size=1, max_size=30), st.sampled_from([100, 1000]))
 def test_points_written_as_decimals_equal_points_written_as_integers(points: list[int], points_per_usd: int) -> None:
     whole = to_ticks(np.array(points), points_per_usd=points_per_usd)[0]
@@ -107,9 +114,10 @@ def test_no_rows_are_no_ticks() -> None:
     assert (ticks.dtype, len(ticks), len(reasons)) == (np.dtype(np.int64), 0, 0)
 
 
-def test_points_per_usd_must_be_positive() -> None:
+@pytest.mark.parametrize("points_per_usd", [0, -100, 10**9])
+def test_points_per_usd_are_those_of_one_to_eight_places(points_per_usd: int) -> None:
     with pytest.raises(ValueError, match="points_per_usd"):
-        to_ticks(np.array([1]), points_per_usd=0)
+        to_ticks(np.array([1]), points_per_usd=points_per_usd)
 
 
 @given(st.floats(1e4, 1e6), st.floats(1.0, 1e4))

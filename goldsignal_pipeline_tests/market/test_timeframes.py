@@ -58,6 +58,17 @@ def test_local_clocks_are_those_of_the_zone_database(moment: datetime, zone: str
 
 
 @pytest.mark.fault("time")
+@pytest.mark.parametrize("change", ["2025-03-09T07:00", "2025-11-02T06:00", "2025-03-30T01:00", "2025-10-26T01:00"])
+@pytest.mark.parametrize("zone", [NEW_YORK, LONDON])
+@pytest.mark.parametrize("micros", [-1, 0, 1])
+def test_the_new_offset_holds_from_the_very_instant_of_the_change(change: str, zone: str, micros: int) -> None:
+    moment = datetime.fromisoformat(change) + timedelta(microseconds=micros)
+    local = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone))
+    assert to_wall(array(moment), zone=zone)[0].item() == local.replace(tzinfo=None)
+    assert to_datetime(from_wall(array(local.replace(tzinfo=None)), zone=zone)[0]) == local.replace(fold=0).astimezone(UTC)
+
+
+@pytest.mark.fault("time")
 @pytest.mark.parametrize(
     ("timeframe", "opens", "hours"),
     [
