@@ -8,6 +8,7 @@ labels are the opens of the bars in the zone that was asked for. Nothing here tr
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from http import HTTPStatus
@@ -36,6 +37,7 @@ from goldsignal_pipeline.providers.transport import Answer
 VENDOR_SYMBOL: Final = "XAU/USD"
 PRICES: Final = ("open", "high", "low", "close")
 FIELDS: Final = ("datetime", *PRICES)
+_LABEL: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 LABEL_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 _LEAST_ZONE_SHIFT: Final = timedelta(minutes=30)
 _LONGEST_QUOTE: Final = 300
@@ -91,9 +93,7 @@ def read_page(body: dict[str, Any], *, interval: str, redactor: Redactor) -> Pag
     if not values:
         return None
     _expect_fields(values, redactor=redactor)
-    labels = pd.to_datetime(
-        pd.Series([_text(value, "datetime") for value in values]), format=LABEL_FORMAT, errors="coerce", utc=True
-    ).astype("datetime64[us, UTC]")
+    labels = _labels([_text(value, "datetime") for value in values])
     if labels.isna().all():
         raise UnexpectedAnswerError(
             f"Twelve Data labels its rows {_quoted(_text(values[0], 'datetime'), redactor)}, expected YYYY-MM-DD HH:MM:SS.",
@@ -243,6 +243,12 @@ def _quoted(value: Any, redactor: Redactor) -> str:
 def _text(value: Any, name: str) -> str:
     field = value.get(name) if isinstance(value, dict) else None
     return field if isinstance(field, str) else ""
+
+
+def _labels(texts: list[str]) -> pd.Series[pd.Timestamp]:
+    # Without the strict pattern pandas would read "now" and "today" by the clock of this machine.
+    strict = [text if _LABEL.fullmatch(text) else "" for text in texts]
+    return pd.to_datetime(pd.Series(strict), format=LABEL_FORMAT, errors="coerce", utc=True).astype("datetime64[us, UTC]")
 
 
 def _rows(labels: pd.Series[pd.Timestamp], ticks: dict[str, np.ndarray[Any, Any]]) -> pd.DataFrame:
