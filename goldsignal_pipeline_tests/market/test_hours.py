@@ -76,13 +76,14 @@ MOMENTS = (
 ).map(lambda moment: moment.replace(second=0, microsecond=0, tzinfo=UTC))
 
 
+@settings(deadline=None)
 @given(MOMENTS)
 def test_the_market_is_open_exactly_when_the_rule_and_the_table_say_so(moment: datetime) -> None:
     assert bool(CALENDAR.is_open(instants(moment))[0]) == obviously_open(moment)
     assert (reason_at(moment) == "") == obviously_open(moment)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(
     MOMENTS, st.integers(1, 4 * 1440), st.sampled_from([Timeframe.M5, Timeframe.M30, Timeframe.H1, Timeframe.H4, Timeframe.D1])
 )
@@ -252,6 +253,7 @@ def test_mistake_8_sessions_follow_local_clocks_and_no_fixed_utc_hours() -> None
     assert within[Session.OVERLAP].tolist() == [False, False, False, True]
 
 
+@settings(deadline=None)
 @given(MOMENTS)
 def test_sessions_are_those_of_the_zone_database(moment: datetime) -> None:
     def at_work(zone: str, first: int, end: int) -> bool:
@@ -277,7 +279,7 @@ def test_trading_time_that_ends_with_the_week_ends_at_its_close_and_not_at_the_n
     assert to_datetime(CALENDAR.add_open_time(friday, minutes=60)[0]) == new_york("2025-07-18", "17:00")
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(MOMENTS, st.integers(0, 10_000))
 def test_adding_trading_time_is_the_inverse_of_measuring_it(moment: datetime, minutes: int) -> None:
     start = instants(moment)
@@ -288,7 +290,7 @@ def test_adding_trading_time_is_the_inverse_of_measuring_it(moment: datetime, mi
         assert CALENDAR.is_open(end - np.timedelta64(1, "us"))[0]
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(MOMENTS, st.integers(0, 6000))
 def test_trading_time_is_the_count_of_open_minutes(start: datetime, minutes: int) -> None:
     counted = sum(obviously_open(start + timedelta(minutes=step)) for step in range(minutes))

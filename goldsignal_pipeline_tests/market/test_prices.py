@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldsignal_pipeline.market.prices import MAX_TICKS, Direction, round_stop, round_target, to_decimal, to_ticks
@@ -29,6 +29,7 @@ def judged(tick: int) -> tuple[int, str]:
     return (tick, "") if tick <= MAX_TICKS else (0, RejectReason.OUT_OF_RANGE)
 
 
+@settings(deadline=None)
 @given(st.lists(VENDOR_DECIMALS | HALVES, min_size=1, max_size=30))
 def test_strings_round_half_even_on_the_decimal_as_written(texts: list[str]) -> None:
     """I1: every price on the tick grid, the nearest one."""
@@ -36,12 +37,14 @@ def test_strings_round_half_even_on_the_decimal_as_written(texts: list[str]) -> 
     assert list(zip(ticks.tolist(), reasons.tolist(), strict=True)) == [judged(decimal_ticks(text)) for text in texts]
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.001, 2e8) | HALVES.map(float), min_size=1, max_size=30))
 def test_floats_mean_their_shortest_decimal(values: list[float]) -> None:
     ticks, reasons = to_ticks(np.array(values))
     assert list(zip(ticks.tolist(), reasons.tolist(), strict=True)) == [judged(decimal_ticks(repr(value))) for value in values]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(1, 10**9), min_size=1, max_size=30),
     st.sampled_from([1, 8, 100, 1000]),
@@ -59,6 +62,7 @@ def test_no_integer_is_large_enough_to_wrap_into_a_price(points: int, points_per
     assert (ticks[0], reasons[0]) == judged(decimal_ticks(str(points), points_per_usd=points_per_usd))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(10**5, 10**8), min_size=1, max_size=30), st.sampled_from([100, 1000]))
 def test_points_written_as_decimals_equal_points_written_as_integers(points: list[int], points_per_usd: int) -> None:
     whole = to_ticks(np.array(points), points_per_usd=points_per_usd)[0]
@@ -66,6 +70,7 @@ def test_points_written_as_decimals_equal_points_written_as_integers(points: lis
     assert to_ticks(np.array(points, dtype=float), points_per_usd=points_per_usd)[0].tolist() == whole.tolist()
 
 
+@settings(deadline=None)
 @given(st.integers(1, MAX_TICKS))
 def test_a_tick_survives_its_decimal(tick: int) -> None:
     price = to_decimal(tick)
@@ -120,6 +125,7 @@ def test_points_per_usd_are_those_of_one_to_eight_places(points_per_usd: int) ->
         to_ticks(np.array([1]), points_per_usd=points_per_usd)
 
 
+@settings(deadline=None)
 @given(st.floats(1e4, 1e6), st.floats(1.0, 1e4))
 def test_stops_and_targets_round_away_from_the_trade_and_mirror_each_other(reference: float, distance: float) -> None:
     """I14: what rounding does to a BUY it does to the mirrored SELL."""

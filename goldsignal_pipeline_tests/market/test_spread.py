@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -43,6 +43,7 @@ def test_a_source_may_declare_its_own_table_but_no_negative_spread() -> None:
         SpreadTable(asia_ticks=-1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(50_000, 600_000), st.integers(0, 400)), min_size=1, max_size=20), st.sampled_from(Side))
 def test_bid_and_ask_lie_a_spread_apart_around_the_side_a_source_reports(rows: list[tuple[int, int]], side: Side) -> None:
     """Mistake 14: sells that paid no spread."""

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldsignal_pipeline.market.timeframes import Timeframe, bar_close, bar_open, is_aligned
@@ -29,6 +29,7 @@ def new_york(*moment: int) -> datetime:
     return datetime(*moment, tzinfo=ZoneInfo(NEW_YORK)).astimezone(UTC)
 
 
+@settings(deadline=None)
 @given(INSTANTS, TIMEFRAMES)
 def test_a_bar_holds_its_instants_and_the_next_begins_where_it_ends(moment: datetime, timeframe: Timeframe) -> None:
     opens = bar_open(array(moment), timeframe=timeframe)
@@ -40,6 +41,7 @@ def test_a_bar_holds_its_instants_and_the_next_begins_where_it_ends(moment: date
     assert not is_aligned(opens + MICROSECOND, timeframe=timeframe)
 
 
+@settings(deadline=None)
 @given(INSTANTS, TIMEFRAMES)
 def test_a_bar_lies_within_one_bar_of_every_coarser_timeframe(moment: datetime, timeframe: Timeframe) -> None:
     opens = bar_open(array(moment), timeframe=timeframe)
@@ -48,6 +50,7 @@ def test_a_bar_lies_within_one_bar_of_every_coarser_timeframe(moment: datetime, 
         assert bar_open(opens, timeframe=coarser) == bar_open(last, timeframe=coarser)
 
 
+@settings(deadline=None)
 @given(INSTANTS, st.sampled_from([NEW_YORK, LONDON, TOKYO]))
 def test_local_clocks_are_those_of_the_zone_database(moment: datetime, zone: str) -> None:
     local = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone))
