@@ -168,6 +168,17 @@ class EmbeddedServer:
                         break
             clear_leftovers(self.data)
 
+    def remove(self) -> None:
+        """Stop the server and delete its data, wherever they are; the password and the port go with them."""
+        self.stop()
+        data = self.data
+        shutil.rmtree(data, ignore_errors=True)
+        if self._link.is_symlink():
+            shutil.rmtree(data.parent, ignore_errors=True)
+            self._link.unlink()
+        for path in (self._record_path, self._password_path):
+            path.unlink(missing_ok=True)
+
     def __enter__(self) -> EmbeddedServer:
         self.start()
         return self
@@ -231,6 +242,8 @@ class EmbeddedServer:
             for name in DATABASES:
                 if name not in present:
                     connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        with psycopg.connect(**self._connection("dagster"), autocommit=True) as connection:
+            connection.execute("CREATE SCHEMA IF NOT EXISTS dagster")  # the same place as on a user's own server
 
     # -- starting -------------------------------------------------------------------------------------------------------------
 

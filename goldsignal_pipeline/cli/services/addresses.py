@@ -1,8 +1,8 @@
 """Which PostgreSQL is used, and the generated addresses in `.goldsignal/env`.
 
 With `GOLDSIGNAL_DATABASE_URL` of the user everything lives in that database: our tables in schema `goldsignal`, Dagster's in
-schema `dagster`. Without it the embedded server has a database for each. The user's `.env` is never written. Drivers are
-explicit: a bare `postgresql://` means psycopg 3 to SQLAlchemy 2.1, with which Dagster's storage cannot work.
+schema `dagster`. Without it the embedded server has a database for each, with the same schemas. The user's `.env` is never
+written. Drivers are explicit: a bare `postgresql://` means psycopg 3 to SQLAlchemy 2.1, with which Dagster's storage cannot work.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def embedded_addresses(server: EmbeddedServer) -> Addresses:
     """Addresses of the embedded server, which must have been started once."""
     return Addresses(
         database_url=server.url("goldsignal"),
-        dagster_url=server.url("dagster", driver="psycopg2"),
+        dagster_url=_in_dagster_schema(server.url("dagster", driver="psycopg2")),
         dagster_home=server.home / "dagster",
     )
 
@@ -66,11 +66,9 @@ def embedded_addresses(server: EmbeddedServer) -> Addresses:
 def own_addresses(url: str, home: Path) -> Addresses:
     """Addresses on the user's own server: one database, Dagster in a schema of its own."""
     plain = libpq_url(url)
-    separator = "&" if "?" in plain else "?"
-    search_path = f"{separator}options=-csearch_path%3D{DAGSTER_SCHEMA}"
     return Addresses(
         database_url=_with_driver(plain, "psycopg"),
-        dagster_url=_with_driver(plain, "psycopg2") + search_path,
+        dagster_url=_in_dagster_schema(_with_driver(plain, "psycopg2")),
         dagster_home=home.absolute() / "dagster",
     )
 
@@ -174,6 +172,10 @@ class UseLock:
 def libpq_url(url: str) -> str:
     """The address as libpq reads it: no SQLAlchemy driver."""
     return "postgresql://" + url.split("://", 1)[1]
+
+
+def _in_dagster_schema(url: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{DAGSTER_SCHEMA}"
 
 
 def _with_driver(url: str, driver: str) -> str:
