@@ -86,9 +86,7 @@ def ingest(
     with database.transaction() as connection:
         lock_months(connection, table="raw_candles", months=_months_of(deliveries))
         for delivery in deliveries:
-            report = report.plus(
-                _store(connection, symbol, delivery, calendar=calendar, now=now, grace=grace, run_id=run_id)
-            )
+            report = report.plus(_store(connection, symbol, delivery, calendar=calendar, now=now, grace=grace, run_id=run_id))
         for source, one in asked:
             fetches.record(
                 connection,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import dagster as dg
 
-from goldsignal_pipeline.assets.versions import RAW_CANDLES_VERSION
 from goldsignal_pipeline.assets.partitions import months
 from goldsignal_pipeline.assets.schemas import table_metadata
+from goldsignal_pipeline.assets.versions import RAW_CANDLES_VERSION
 from goldsignal_pipeline.resources import ClockResource, DatabaseResource, FeedResource, SettingsResource
 
 
@@ -45,7 +45,13 @@ def raw_candles(
     with database.open() as opened:
         provider = feed.provider(opened, clock)
         done = refresh(
-            opened, provider, start=window.start, end=window.end, now=clock.now(), grace=settings.read().grace, run_id=context.run_id
+            opened,
+            provider,
+            start=window.start,
+            end=window.end,
+            now=clock.now(),
+            grace=settings.read().grace,
+            run_id=context.run_id,
         )
         for month, metadata in raw_candles_summary(opened, symbol=provider.symbol, months=context.partition_keys).items():
             context.add_asset_metadata(metadata, asset_key="raw_candles", partition_key=month)

@@ -1,0 +1,115 @@
+"""From the feed into `raw_candles`: ask for what the months lack and for the newest bars again.
+
+1. `market.fetch_plan` names the windows, from the bars held, the windows asked before, and the clock.
+2. Each window is fetched; what a failing vendor delivered before it failed is stored all the same, then the error is raised.
+3. `assets.ingest` stores everything in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from goldsignal_pipeline.assets.ingest import Asked, IngestReport, ingest
+from goldsignal_pipeline.errors import ProviderError
+from goldsignal_pipeline.market.fetch_plan import plan_fetch
+from goldsignal_pipeline.market.hours import load_calendar
+from goldsignal_pipeline.providers.base import FetchWindow
+from goldsignal_pipeline.storage import fetches, raw_candles
+
+if TYPE_CHECKING:
+    from goldsignal_pipeline.market.delivery import Delivery
+    from goldsignal_pipeline.providers.base import Provider
+    from goldsignal_pipeline.storage.database import Database
+
+PAGE_BARS: Final = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What a refresh asked for and what became of the answer."""
+
+    source: str
+    windows: int
+    credits: int
+    report: IngestReport = field(default_factory=IngestReport)
+
+    def metadata(self) -> dict[str, int | str]:
+        """The figures for the run's record."""
+        rejected = ", ".join(f"{reason} {count}" for reason, count in sorted(self.report.quarantined.items()))
+        return {
+            "source": self.source,
+            "windows_asked": self.windows,
+            "credits": self.credits,
+            "rows_read": self.report.read,
+            "stored": self.report.stored,
+            "unchanged": self.report.unchanged,
+            "quarantined": rejected or "none",
+        }
+
+
+def refresh(
+    database: Database,
+    provider: Provider,
+    *,
+    start: datetime,
+    end: datetime,
+    now: datetime,
+    grace: timedelta,
+    run_id: str | None,
+) -> Refreshed:
+    """Fetch and store what [start, end) lacks as of `now`.
+
+    Raises the provider's error after storing what came before it, `StorageError` when the database cannot store.
+    """
+    windows = fetch_windows(database, provider, start=start, end=end, now=now, grace=grace)
+    deliveries: list[Delivery] = []
+    asked: list[tuple[str, Asked]] = []
+    failure: ProviderError | None = None
+    for window in windows:
+        try:
+            pages = list(provider.fetch(window))
+        except ProviderError as error:
+            failure = error
+            break
+        deliveries += pages
+        rows = sum(len(page.rows) + len(page.rejected) for page in pages)
+        asked.append((str(provider.source), Asked(window, now, rows=rows, credits=provider.calls_needed(window))))
+    report = ingest(
+        database,
+        symbol=provider.symbol,
+        deliveries=deliveries,
+        calendar=load_calendar(),
+        now=now,
+        grace=grace,
+        run_id=run_id,
+        asked=asked,
+    )
+    if failure is not None:
+        raise failure
+    return Refreshed(str(provider.source), len(asked), sum(one.credits for _, one in asked), report)
+
+
+def fetch_windows(
+    database: Database, provider: Provider, *, start: datetime, end: datetime, now: datetime, grace: timedelta
+) -> Sequence[FetchWindow]:
+    """The windows of the provider's base timeframe that are worth a call as of `now`."""
+    timeframe, source = provider.base_timeframe, provider.source
+    until = min(end, now)
+    if until <= start:
+        return []
+    with database.transaction(read_only=True) as connection:
+        held = raw_candles.opens(connection, symbol=provider.symbol, source=source, timeframe=timeframe, start=start, end=until)
+        asked = fetches.windows(connection, symbol=provider.symbol, source=source, timeframe=timeframe, start=start, end=until)
+    planned = plan_fetch(
+        load_calendar().expected_opens(timeframe=timeframe, start=start, end=until),
+        timeframe=timeframe,
+        held=held,
+        asked=asked,
+        now=now,
+        grace=grace,
+        page_bars=PAGE_BARS,
+    )
+    return [FetchWindow(timeframe=timeframe, start=window.start, end=window.end) for window in planned]

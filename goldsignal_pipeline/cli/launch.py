@@ -1,0 +1,110 @@
+"""Runs of the asset graph from the command line: one run per range of months, in this process, recorded like any other."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from goldsignal_pipeline.assets.partitions import months_between, range_tags
+from goldsignal_pipeline.errors import ServiceError
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+MONTHS_PER_RUN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """One finished run: its id, its months, whether it succeeded, how long it took, and the causes when it did not."""
+
+    run_id: str
+    first_month: str
+    last_month: str
+    succeeded: bool
+    seconds: float
+    causes: tuple[str, ...] = ()
+
+
+def chunks(first_month: str, last_month: str) -> list[tuple[str, str]]:
+    """A range cut into runs of at most twelve months, in time order."""
+    months = months_between(first_month, last_month)
+    pieces = [months[start : start + MONTHS_PER_RUN] for start in range(0, len(months), MONTHS_PER_RUN)]
+    return [(piece[0], piece[-1]) for piece in pieces]
+
+
+def materialize_range(
+    *,
+    assets: Sequence[str],
+    first_month: str,
+    last_month: str,
+    progress: Callable[[RunReport], None] | None = None,
+    instance: dg.DagsterInstance | None = None,
+) -> list[RunReport]:
+    """Run `assets` over the months, one run per chunk, and stop at the first that fails.
+
+    Raises `ServiceError` when Dagster's storage is not known. Every run is visible in the Dagster UI.
+    """
+    reports = []
+    with instance or dagster_instance() as opened:
+        for first, last in chunks(first_month, last_month):
+            report = _run(opened, assets=assets, first=first, last=last)
+            reports.append(report)
+            if progress is not None:
+                progress(report)
+            if not report.succeeded:
+                break
+    return reports
+
+
+def dagster_instance() -> dg.DagsterInstance:
+    """The Dagster instance that `goldsignal up` set up; raises `ServiceError` before the first `up`."""
+    from dagster import DagsterInstance
+
+    from goldsignal_pipeline.settings import generated_values
+
+    for key, value in generated_values().items():
+        os.environ.setdefault(key, value)
+    if "DAGSTER_HOME" not in os.environ:
+        raise ServiceError(
+            "Dagster's storage is not set up.",
+            done="Nothing was run.",
+            fix="Run `goldsignal up --once` first, or `goldsignal up`.",
+        )
+    return DagsterInstance.get()
+
+
+def _run(instance: dg.DagsterInstance, *, assets: Sequence[str], first: str, last: str) -> RunReport:
+    import dagster as dg
+
+    from goldsignal_pipeline.definitions import definitions
+
+    started = time.perf_counter()
+    result = definitions.resolve_job_def("backfill").execute_in_process(
+        instance=instance,
+        tags=range_tags(first, last),
+        asset_selection=[dg.AssetKey(name) for name in assets],
+        raise_on_error=False,
+    )
+    return RunReport(
+        run_id=result.run_id,
+        first_month=first,
+        last_month=last,
+        succeeded=result.success,
+        seconds=time.perf_counter() - started,
+        causes=tuple(_causes(result)),
+    )
+
+
+def _causes(result: dg.ExecuteInProcessResult) -> list[str]:
+    causes = []
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        data = event.step_failure_data
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            causes.append(data.user_failure_data.description)
+        elif data.error is not None:
+            causes.append(data.error.message.strip())
+    return causes

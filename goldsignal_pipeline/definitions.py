@@ -1,0 +1,32 @@
+"""The composition root: one `Definitions` object, nothing else."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import dagster as dg
+
+from goldsignal_pipeline.assets.candles import candles
+from goldsignal_pipeline.assets.raw_candles import raw_candles
+from goldsignal_pipeline.automation import jobs
+from goldsignal_pipeline.automation.retention import retention
+from goldsignal_pipeline.automation.schedules import feed_freshness_schedule, live_cycle_schedule, retention_schedule
+from goldsignal_pipeline.automation.sensors import repair_sensor, run_failure_events
+from goldsignal_pipeline.checks.candles import candles_checks
+from goldsignal_pipeline.checks.freshness import feed_is_fresh
+from goldsignal_pipeline.checks.raw_candles import raw_candles_checks
+from goldsignal_pipeline.resources import ClockResource, DatabaseResource, FeedResource, SettingsResource
+
+definitions: Final = dg.Definitions(
+    assets=[raw_candles, candles],
+    asset_checks=[raw_candles_checks, candles_checks, feed_is_fresh],
+    jobs=[jobs.live_cycle, jobs.backfill, jobs.derive, jobs.feed_freshness, retention],
+    schedules=[live_cycle_schedule, feed_freshness_schedule, retention_schedule],
+    sensors=[repair_sensor, run_failure_events],
+    resources={
+        "database": DatabaseResource(),
+        "feed": FeedResource(),
+        "clock": ClockResource(),
+        "settings": SettingsResource(),
+    },
+)
