@@ -59,7 +59,9 @@ def day_parts_table(
     )
     sources = np.array([*(one.source for one in series), ""], dtype=object)[chosen]
     bases = np.array([*(one.timeframe.value for one in series), DEFAULT_BASE.value], dtype=object)[chosen]
-    compared, median, distant = agreement(series, chosen_bars=chosen_bars, order=order, parts=len(grid))
+    # A bar that reaches beyond its part would be compared with bars of another month, which may not be loaded.
+    within_part = chosen_bars.closes <= grid.ends[chosen_bars.parts]
+    compared, median, distant = agreement(series, chosen_bars=chosen_bars.take(within_part), order=order, parts=len(grid))
     return pd.DataFrame(
         {
             "trading_day": grid.trading_days.astype("datetime64[us]"),
