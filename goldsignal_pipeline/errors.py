@@ -53,3 +53,7 @@ class ProviderError(GoldSignalError):
     """A source of candles failed; subclasses in `providers.base` say how."""
 
     exit_code = 6
+
+
+class DayLimitError(ProviderError):
+    """The limit of calls per day is used up (429 or our own budget); only tomorrow helps."""

@@ -83,7 +83,7 @@ def database(postgres_url: str) -> Iterator[Database]:
     """An empty, migrated database."""
     opened = Database(postgres_url)
     yield opened
-    opened.close()
+    opened.dispose()
 
 
 def _database(server: Server, *, template: str) -> Iterator[str]:

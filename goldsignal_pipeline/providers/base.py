@@ -11,10 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from goldsignal_pipeline.errors import ProviderError
+from goldsignal_pipeline.errors import DayLimitError, ProviderError
 from goldsignal_pipeline.market.delivery import Delivery
 from goldsignal_pipeline.market.sources import Source
 from goldsignal_pipeline.market.timeframes import Timeframe
+
+__all__ = [
+    "AuthenticationError",
+    "CreditBudget",
+    "DayLimitError",
+    "FetchWindow",
+    "MinuteLimitError",
+    "PlanError",
+    "Provider",
+    "RequestError",
+    "UnexpectedAnswerError",
+    "VendorUnavailableError",
+]
 
 
 class AuthenticationError(ProviderError):
@@ -31,10 +44,6 @@ class RequestError(ProviderError):
 
 class MinuteLimitError(ProviderError):
     """The vendor's limit of calls per minute is used up (429); waiting helps."""
-
-
-class DayLimitError(ProviderError):
-    """The limit of calls per day is used up (429 or our own budget); only tomorrow helps."""
 
 
 class VendorUnavailableError(ProviderError):

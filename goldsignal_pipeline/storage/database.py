@@ -144,7 +144,7 @@ class Database:
             raise StorageError(f"The database cannot be used: {fault}.", done="Nothing was changed.", fix="Use another server.")
         return facts
 
-    def close(self) -> None:
+    def dispose(self) -> None:
         """Close every idle connection; the next use opens new ones."""
         if "engine" in self.__dict__:
             self.engine.dispose()

@@ -46,7 +46,7 @@ def current(url: str) -> str | None:
         with database.transaction() as connection:
             return _current(connection)
     finally:
-        database.close()
+        database.dispose()
 
 
 def pending(url: str) -> tuple[str, ...]:
@@ -84,7 +84,7 @@ def _migrating(url: str) -> Iterator[Config]:
             fix="Was it made by a newer release? Then use that release.",
         ) from error
     finally:
-        database.close()
+        database.dispose()
 
 
 def _config() -> Config:

@@ -160,56 +160,47 @@ def upgrade() -> None:
         "trading_day_parts",
         sa.Column("symbol", sa.Text(collation="C"), nullable=False, comment="Symbol."),
         sa.Column("trading_day", sa.Date(), nullable=False, comment="Date in New York on which the day ends at 17:00."),
-        sa.Column("month", sa.Text(collation="C"), nullable=False, comment="UTC month YYYY-MM this part's bars close in."),
+        sa.Column("month", sa.Text(collation="C"), nullable=False, comment="UTC month YYYY-MM in which this part's bars open."),
         sa.Column(
             "source", sa.Text(collation="C"), nullable=True, comment="Source the day is taken from; NULL when no source has it."
         ),
         sa.Column(
             "base_timeframe",
             sa.Text(collation="C"),
-            nullable=True,
-            comment="Timeframe the day is built from; NULL without a source.",
+            nullable=False,
+            comment="Timeframe of the observations this part is built from.",
         ),
         sa.Column("expected_bars", sa.Integer(), nullable=False, comment="Base bars the calendar expects so far."),
         sa.Column("present_bars", sa.Integer(), nullable=False, comment="Base bars present."),
         sa.Column(
-            "missing_bars",
-            sa.Integer(),
-            nullable=False,
-            comment="Expected base bars that are absent, the trailing ones included.",
-        ),
-        sa.Column(
-            "trailing_bars",
-            sa.Integer(),
-            nullable=False,
-            comment="Absent bars at the end of what is expected so far; they count as missing from two hours on.",
-        ),
-        sa.Column("agreement_bars", sa.Integer(), nullable=False, comment="Bars that another source has as well."),
-        sa.Column(
-            "agreement_median",
-            sa.Numeric(precision=10, scale=4),
-            nullable=True,
-            comment="Median distance of closes to the others, USD/oz; NULL without.",
-        ),
-        sa.Column(
-            "agreement_maximum",
-            sa.Numeric(precision=10, scale=4),
-            nullable=True,
-            comment="Largest distance of closes to the others, USD/oz; NULL without.",
+            "missing_bars", sa.Integer(), nullable=False, comment="Base bars missing; a run at the end counts from two hours on."
         ),
         sa.Column(
             "sources",
             sa.ARRAY(sa.Text()),
             nullable=False,
-            comment="Every source that delivered the day, in the configured order.",
+            comment="Every source with a bar in this part, in order of preference.",
+        ),
+        sa.Column("compared_closes", sa.Integer(), nullable=False, comment="Closes that another source has at the same instant."),
+        sa.Column(
+            "median_difference",
+            sa.Numeric(precision=10, scale=4),
+            nullable=True,
+            comment="Median distance of those closes, USD/oz; NULL without.",
+        ),
+        sa.Column(
+            "distant_share",
+            sa.Numeric(precision=10, scale=4),
+            nullable=True,
+            comment="Share of closes more than 0.1 % apart; NULL without.",
         ),
         sa.CheckConstraint(
             "base_timeframe IN ('M1', 'M5', 'M15', 'M30', 'H1', 'H4', 'D1')", name=op.f("ck_trading_day_parts_base_timeframe")
         ),
         sa.CheckConstraint("month ~ '^[0-9]{4}-(0[1-9]|1[0-2])$'", name=op.f("ck_trading_day_parts_month")),
+        sa.CheckConstraint("distant_share BETWEEN 0 AND 1", name=op.f("ck_trading_day_parts_distant_share")),
         sa.CheckConstraint(
-            "expected_bars >= 0 AND present_bars >= 0 AND missing_bars >= 0 AND trailing_bars >= 0 AND missing_bars <= "
-            "expected_bars AND trailing_bars <= expected_bars",
+            "expected_bars >= 0 AND present_bars >= 0 AND missing_bars BETWEEN 0 AND expected_bars AND compared_closes >= 0",
             name=op.f("ck_trading_day_parts_counts"),
         ),
         sa.PrimaryKeyConstraint("symbol", "trading_day", "month", name=op.f("pk_trading_day_parts")),

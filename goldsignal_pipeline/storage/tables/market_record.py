@@ -116,32 +116,25 @@ class TradingDayPart(Base):
         month_form(),
         one_of("base_timeframe", Timeframe),
         CheckConstraint(
-            "expected_bars >= 0 AND present_bars >= 0 AND missing_bars >= 0 AND trailing_bars >= 0 "
-            "AND missing_bars <= expected_bars AND trailing_bars <= expected_bars",
+            "expected_bars >= 0 AND present_bars >= 0 AND missing_bars BETWEEN 0 AND expected_bars AND compared_closes >= 0",
             name="counts",
         ),
+        CheckConstraint("distant_share BETWEEN 0 AND 1", name="distant_share"),
         {"comment": "Completeness and agreement of one trading day (17:00 to 17:00 New York), per UTC month with bars of it."},
     )
 
     symbol: Mapped[KeyText] = mapped_column(primary_key=True, comment="Symbol.")
     trading_day: Mapped[Day] = mapped_column(primary_key=True, comment="Date in New York on which the day ends at 17:00.")
-    month: Mapped[KeyText] = mapped_column(primary_key=True, comment="UTC month YYYY-MM this part's bars close in.")
+    month: Mapped[KeyText] = mapped_column(primary_key=True, comment="UTC month YYYY-MM in which this part's bars open.")
     source: Mapped[KeyText | None] = mapped_column(comment="Source the day is taken from; NULL when no source has it.")
-    base_timeframe: Mapped[KeyText | None] = mapped_column(comment="Timeframe the day is built from; NULL without a source.")
+    base_timeframe: Mapped[KeyText] = mapped_column(comment="Timeframe of the observations this part is built from.")
     expected_bars: Mapped[int] = mapped_column(Integer, comment="Base bars the calendar expects so far.")
     present_bars: Mapped[int] = mapped_column(Integer, comment="Base bars present.")
-    missing_bars: Mapped[int] = mapped_column(Integer, comment="Expected base bars that are absent, the trailing ones included.")
-    trailing_bars: Mapped[int] = mapped_column(
-        Integer, comment="Absent bars at the end of what is expected so far; they count as missing from two hours on."
-    )
-    agreement_bars: Mapped[int] = mapped_column(Integer, comment="Bars that another source has as well.")
-    agreement_median: Mapped[Metric | None] = mapped_column(
-        comment="Median distance of closes to the others, USD/oz; NULL without."
-    )
-    agreement_maximum: Mapped[Metric | None] = mapped_column(
-        comment="Largest distance of closes to the others, USD/oz; NULL without."
-    )
-    sources: Mapped[TextList] = mapped_column(comment="Every source that delivered the day, in the configured order.")
+    missing_bars: Mapped[int] = mapped_column(Integer, comment="Base bars missing; a run at the end counts from two hours on.")
+    sources: Mapped[TextList] = mapped_column(comment="Every source with a bar in this part, in order of preference.")
+    compared_closes: Mapped[int] = mapped_column(Integer, comment="Closes that another source has at the same instant.")
+    median_difference: Mapped[Metric | None] = mapped_column(comment="Median distance of those closes, USD/oz; NULL without.")
+    distant_share: Mapped[Metric | None] = mapped_column(comment="Share of closes more than 0.1 % apart; NULL without.")
 
 
 class Fetch(Base):
