@@ -91,7 +91,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield _guarded("roles", lambda: looks.roles(database))
         yield _guarded("clock", lambda: looks.clock(database))
         if migrations.level is not findings.Level.PROBLEM:
-            yield _guarded("months", lambda: looks.months(database, symbol=session.default_symbol(settings)))
+            yield _guarded("months", lambda: looks.months(database, settings))
     finally:
         database.dispose()
     yield _guarded("daemon", lambda: _daemon(addresses))

@@ -9,6 +9,7 @@ from goldsignal_pipeline.cli.findings import Finding, note, ok, problem
 from goldsignal_pipeline.errors import StorageError
 
 if TYPE_CHECKING:
+    from goldsignal_pipeline.settings import Settings
     from goldsignal_pipeline.storage.database import Database
 
 ROLES: Final = ("goldsignal_owner", "goldsignal_writer", "goldsignal_reader")
@@ -72,3 +73,12 @@ def judge_clock(skew: timedelta) -> Finding:
     if abs(skew) > HARMFUL_SKEW:
         return problem("clock", detail, fix="Set the clocks by NTP; a wrong clock takes forming bars for closed ones.")
     return note("clock", detail, fix="Set the clocks by NTP.") if abs(skew) > NOTICED_SKEW else ok("clock", "agrees")
+
+
+def months(database: Database, settings: Settings) -> Finding:
+    """Are the candles in line with the observations they follow from?"""
+    from goldsignal_pipeline.cli.months import stale_months
+    from goldsignal_pipeline.cli.session import default_symbol
+    from goldsignal_pipeline.cli.status_record import months_finding
+
+    return months_finding(stale_months(database, settings, symbol=default_symbol(settings)))

@@ -102,9 +102,9 @@ def is_port_free(host: str, port: int) -> bool:
 def code_location() -> Finding:
     """Do the Dagster definitions load?"""
     try:
-        from goldsignal_pipeline.definitions import defs
+        from goldsignal_pipeline.definitions import definitions
 
-        graph = defs.resolve_asset_graph()
+        graph = definitions.resolve_asset_graph()
     except Exception as error:  # whatever a broken definition raises is the finding
         return problem(
             "code location",

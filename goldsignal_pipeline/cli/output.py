@@ -115,9 +115,17 @@ def size_text(size_bytes: int) -> str:
     return f"{value:.1f} GB"
 
 
-def table(*columns: str | tuple[str, str], rows: Iterable[Sequence[str | Text]], title: str = "") -> Table:
+def table(*columns: str | tuple[str, str], rows: Iterable[Sequence[str | Text]], title: str = "", header: bool = True) -> Table:
     """A plain table; a column given as (name, "right") is aligned to the right."""
-    shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    shown = Table(
+        title=title or None,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        padding=(0, 2, 0, 0),
+        show_header=header,
+    )
     for column in columns:
         name, justify = column if isinstance(column, tuple) else (column, "left")
         shown.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
