@@ -51,16 +51,19 @@ def find_gaps(
     for name in sorted(day_parts["base_timeframe"].unique(), key=lambda value: Timeframe(value).minutes):
         timeframe = Timeframe(name)
         own = (day_parts["base_timeframe"] == name).to_numpy()
-        due = _due_opens(part_begins[own], part_ends[own], timeframe=timeframe, calendar=calendar, by=to_instant(now - grace))
-        missing = np.flatnonzero(~np.isin(due, _opens_of(candles, timeframe)))
+        begins, ends = part_begins[own], part_ends[own]
+        opens = calendar.expected_opens(timeframe=timeframe, start=to_datetime(begins.min()), end=to_datetime(ends.max()))
+        due = is_covered(opens, starts=begins, ends=ends) & (bar_close(opens, timeframe=timeframe) <= to_instant(now - grace))
+        # Positions on the whole grid: a stretch with another base timeframe between two missing bars separates them.
+        missing = np.flatnonzero(due & ~np.isin(opens, _opens_of(candles, timeframe)))
         reasons = _reasons(
-            due[missing],
+            opens[missing],
             timeframe=timeframe,
             quarantined=_opens_of(quarantined, timeframe),
             asked=answered_windows(asked, timeframe=timeframe, grace=grace),
             now=to_instant(now),
         )
-        frames.append(_runs(due, missing, reasons, timeframe=timeframe))
+        frames.append(_runs(opens, missing, reasons, timeframe=timeframe))
     if not frames:
         return _runs(np.array([], "datetime64[us]"), np.zeros(0, np.intp), np.zeros(0, object), timeframe=Timeframe.M5)
     return pd.concat(frames, ignore_index=True).sort_values("start", kind="stable", ignore_index=True)
@@ -109,14 +112,6 @@ def _part_bounds(day_parts: pd.DataFrame, *, calendar: TradingCalendar) -> tuple
     return np.maximum(begins, months.astype("datetime64[us]")), np.minimum(ends, (months + 1).astype("datetime64[us]"))
 
 
-def _due_opens(
-    begins: Instants, ends: Instants, *, timeframe: Timeframe, calendar: TradingCalendar, by: np.datetime64
-) -> Instants:
-    opens = calendar.expected_opens(timeframe=timeframe, start=to_datetime(begins.min()), end=to_datetime(ends.max()))
-    opens = opens[bar_close(opens, timeframe=timeframe) <= by]
-    return opens[is_covered(opens, starts=begins, ends=ends)]
-
-
 def _opens_of(rows: pd.DataFrame, timeframe: Timeframe) -> Instants:
     return instants_of(rows.loc[rows["timeframe"] == timeframe.value, "timestamp"])
 
@@ -138,7 +133,7 @@ def _reasons(
 
 
 def _runs(
-    due: Instants, missing: npt.NDArray[np.intp], reasons: npt.NDArray[np.object_], *, timeframe: Timeframe
+    opens: Instants, missing: npt.NDArray[np.intp], reasons: npt.NDArray[np.object_], *, timeframe: Timeframe
 ) -> pd.DataFrame:
     """Merge missing bars that follow each other on the grid and share a reason."""
     begins_run = np.concatenate([[True], (np.diff(missing) != 1) | (reasons[1:] != reasons[:-1])])[: len(missing)]
@@ -147,8 +142,8 @@ def _runs(
     frame = pd.DataFrame(
         {
             "timeframe": pd.Series([timeframe.value] * len(first), dtype="str"),
-            "start": timestamps_of(due[missing[first]]),
-            "end": timestamps_of(bar_close(due[missing[last]], timeframe=timeframe)),
+            "start": timestamps_of(opens[missing[first]]),
+            "end": timestamps_of(bar_close(opens[missing[last]], timeframe=timeframe)),
             "missing_bars": (last - first + 1).astype(np.int64),
             "reason": pd.Series(reasons[first], dtype="str"),
         }

@@ -105,8 +105,10 @@ def project(
 
 
 def _groups(observations: pd.DataFrame) -> list[tuple[tuple[str, Timeframe], pd.DataFrame]]:
-    grouped = observations.groupby(["source", "timeframe"], sort=True, observed=True)
-    return [((str(source), Timeframe(str(timeframe))), rows) for (source, timeframe), rows in grouped]
+    """The rows of each source and timeframe: sources by name, finer timeframes first."""
+    grouped = observations.groupby(["source", "timeframe"], sort=False, observed=True)
+    groups = [((str(source), Timeframe(str(timeframe))), rows) for (source, timeframe), rows in grouped]
+    return sorted(groups, key=lambda group: (group[0][0], group[0][1].minutes))
 
 
 def _admit(
@@ -122,11 +124,13 @@ def _admit(
 
 
 def _judge(admitted: Sequence[tuple[Series, pd.DataFrame]], *, calendar: TradingCalendar) -> list[_Judged]:
-    everything = [series for series, _ in admitted]
-    judged = []
+    """Judge each series; the finer ones of a source first, because what is left of them testifies for the coarser ones."""
+    judged: list[_Judged] = []
     for series, outside in admitted:
         verdict = judge(series, calendar=calendar)
-        dropped = contradicted(series, retracted=verdict.retracted, witnesses=everything)
+        finer = [one.series for one in judged if one.series.source == series.source]
+        others = [other for other, _ in admitted if other.source != series.source]
+        dropped = contradicted(series, retracted=verdict.retracted, witnesses=[*finer, *others])
         reasons = np.full(int(dropped.sum()), RejectReason.CONTRADICTED.value, dtype=object)
         excluded = pd.concat([outside, _excluded_rows(series.take(dropped), reasons)], ignore_index=True)
         judged.append(_Judged(series.take(~dropped), verdict.flags[~dropped], excluded))

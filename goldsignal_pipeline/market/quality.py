@@ -104,18 +104,13 @@ def judge(series: Series, *, calendar: TradingCalendar) -> Verdict:
 def contradicted(series: Series, *, retracted: Flags, witnesses: Sequence[Series]) -> Flags:
     """Which retracted bars no witness confirms.
 
-    Witnesses are all series of the same market; those of another source count, and finer ones of the same source. One
+    Witnesses are the series of other sources, and the finer ones of the same source without their contradicted bars. One
     confirms when a bar of it that overlaps in time reaches at least half way from the last close to the extreme.
     """
     dropped = retracted.copy()
     for position in np.flatnonzero(retracted):
-        if any(_confirms(witness, series, int(position)) for witness in witnesses if _may_testify(witness, series)):
-            dropped[position] = False
+        dropped[position] = not any(_confirms(witness, series, int(position)) for witness in witnesses)
     return dropped
-
-
-def _may_testify(witness: Series, accused: Series) -> bool:
-    return witness.source != accused.source or witness.timeframe.minutes < accused.timeframe.minutes
 
 
 def _confirms(witness: Series, accused: Series, position: int) -> bool:

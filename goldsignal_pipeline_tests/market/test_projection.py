@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,7 @@ def test_i8_any_split_into_months_and_any_order_equals_one_pass(
     bounds = [0, *sorted(cuts), len(edges) - 1]
     pieces = [
         run(visible(observations, edges[a], edges[b]).sample(frac=1, random_state=seed), edges[a], edges[b], now=now)
-        for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+        for a, b in pairwise(bounds)
     ]
     assert_equal(joined(pieces), whole)
 
@@ -465,5 +466,5 @@ def test_recorded_months_computed_alone_equal_one_pass_over_ten_months(shared_da
     """I8 on a recorded year."""
     observations = recorded(shared_data, Timeframe.M5, "mt5-budimanlai")
     edges = [utc(2025, number, 1) for number in range(1, 12)]
-    pieces = [run(visible(observations, a, b), a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    pieces = [run(visible(observations, a, b), a, b) for a, b in pairwise(edges)]
     assert_equal(joined(pieces), run(observations, edges[0], edges[-1]))
