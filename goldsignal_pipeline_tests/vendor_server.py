@@ -12,6 +12,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ from goldsignal_pipeline_tests.vendor_market import PRICES, VendorMarket
 
 KEY = "k3y-0f-the-t3sts-4b1d8f0a9c"
 MOST_ROWS = 5000
+LONGEST_HANG_SECONDS = 5.0
+"""A client without a deadline is to fail its test, not to hang it."""
 INTERVALS = {"1min": 1, "5min": 5, "15min": 15, "30min": 30, "1h": 60}
 
 
@@ -280,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault is Fault.TRUNCATED_JSON:
             self._send(200, text[: len(text) // 2], now=now)
         elif fault is Fault.SILENCE:
-            self.vendor.stopping.wait(30)
+            self.vendor.stopping.wait(LONGEST_HANG_SECONDS)
         elif fault in (Fault.TRICKLE, Fault.TRICKLED_HEADERS):
             head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
             body_begins = f"Content-Length: {len(text)}\r\n\r\n" if fault is Fault.TRICKLE else "X-Slow: "
@@ -305,7 +308,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _trickle(self, head: str) -> None:
         self.wfile.write(head.encode())
-        while not self.vendor.stopping.wait(0.02):
+        begun = time.monotonic()
+        while not self.vendor.stopping.wait(0.02) and time.monotonic() - begun < LONGEST_HANG_SECONDS:
             self.wfile.write(b"x")
 
     def _reset(self) -> None:

@@ -307,6 +307,13 @@ def test_one_odd_row_is_rejected_with_its_text_and_the_others_are_read(odd, reas
     assert json.loads(page.rejected["payload"][0]) == odd
 
 
+def test_I18_the_text_of_a_rejected_row_holds_no_key():
+    page = read_page(body_of(ROW, {**ROW, "open": f"?apikey={KEY}"}), interval="5min", redactor=Redactor([KEY]))
+    assert page is not None
+    assert "apikey" in page.rejected["payload"][0]
+    assert KEY not in page.rejected["payload"][0]
+
+
 def test_numbers_that_are_no_strings_are_read_as_the_decimals_they_are_written_as():
     text = json.dumps(body_of({**ROW, "close": 0})).replace('"close": 0', '"close": 2300.015')
     body = read_body(Answer(status=200, text=text), redactor=NOBODY)

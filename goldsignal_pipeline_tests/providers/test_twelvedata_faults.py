@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -34,7 +35,7 @@ from goldsignal_pipeline_tests.providers.support import (
     walk,
 )
 from goldsignal_pipeline_tests.vendor_faults import Fault
-from goldsignal_pipeline_tests.vendor_server import deaf_address
+from goldsignal_pipeline_tests.vendor_server import LONGEST_HANG_SECONDS, deaf_address
 
 CLOSED = [f"{9 + minute // 60:02d}:{minute % 60:02d}" for minute in range(5, 60, 5)]
 """The closed bars of `LIVE`: 09:05 to 09:55."""
@@ -49,19 +50,19 @@ PERMANENT = [
     (Fault.OTHER_SYMBOL, UnexpectedAnswerError, "symbol XAG/USD, expected 'XAU/USD'"),
     (Fault.SYDNEY_LABELS, UnexpectedAnswerError, "another time zone than the UTC"),
 ]
-OUTAGES = [
-    Fault.ERROR_500,
-    Fault.ERROR_502,
-    Fault.ERROR_503,
-    Fault.WEB_PAGE,
-    Fault.TRUNCATED_JSON,
-    Fault.ERROR_INSIDE_200,
-    Fault.SILENCE,
-    Fault.TRICKLE,
-    Fault.TRICKLED_HEADERS,
-    Fault.RESET,
-    Fault.BROKEN_BODY,
-]
+OUTAGES = {
+    Fault.ERROR_500: "Internal server error",
+    Fault.ERROR_502: "HTTP 502",
+    Fault.ERROR_503: "HTTP 503",
+    Fault.WEB_PAGE: "no JSON but a web page",
+    Fault.TRUNCATED_JSON: "no JSON but a broken or truncated text",
+    Fault.ERROR_INSIDE_200: "went wrong on our side",
+    Fault.SILENCE: "fell silent for 0.2 s",
+    Fault.TRICKLE: "did not complete its answer within 0.35 s",
+    Fault.TRICKLED_HEADERS: "did not complete its answer within 0.35 s",
+    Fault.RESET: "broke off its answer (ReadError)",
+    Fault.BROKEN_BODY: "broke off its answer (RemoteProtocolError)",
+}
 SPOILED = [
     (Fault.HIGH_BELOW_LOW, "price_order"),
     (Fault.ZERO_PRICE, "not_positive"),
@@ -91,8 +92,11 @@ def test_a_permanent_fault_is_one_call_and_one_typed_error(fault, kind, words, h
 def test_an_outage_is_tried_again_with_a_credit_for_every_attempt_and_then_named(fault):
     with desk(timeouts=QUICK) as at:
         at.server.schedule(fault, calls=99)
-        with pytest.raises(VendorUnavailableError, match=f"Tried {ATTEMPTS} times"):
+        begun = time.monotonic()
+        with pytest.raises(VendorUnavailableError, match=f"Tried {ATTEMPTS} times") as caught:
             at.fetch()
+        assert OUTAGES[fault] in caught.value.what
+        assert time.monotonic() - begun < LONGEST_HANG_SECONDS
         assert len(at.server.calls) == at.budget.granted == ATTEMPTS
         assert len(at.clock.slept_seconds) == ATTEMPTS - 1
         assert all(later > sooner for sooner, later in zip(at.clock.slept_seconds, at.clock.slept_seconds[1:], strict=False))
