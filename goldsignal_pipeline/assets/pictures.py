@@ -21,6 +21,7 @@ def price_chart(candles: pd.DataFrame, *, title: str) -> str:
     """
     if candles.empty:
         return "No candles in this month."
+    from matplotlib import dates
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=_INCHES, dpi=80, layout="constrained")
@@ -32,8 +33,8 @@ def price_chart(candles: pd.DataFrame, *, title: str) -> str:
     axes.set_title(title, fontsize=8)
     axes.set_ylabel("USD/oz", fontsize=7)
     axes.tick_params(labelsize=6)
-    axes.xaxis.set_major_locator(_month_days())
-    axes.xaxis.set_major_formatter(_day_month())
+    axes.xaxis.set_major_locator(dates.AutoDateLocator(maxticks=8))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(dates.DateFormatter("%d %b"))  # type: ignore[no-untyped-call]
     axes.grid(alpha=0.2)
     return f"![{title}](data:image/png;base64,{base64.b64encode(_small_png(figure)).decode()})"
 
@@ -46,15 +47,3 @@ def _small_png(figure: Figure) -> bytes:
     # Sixteen colours are enough for one line and its axes, and a fifth of the bytes.
     Image.open(drawn).convert("RGB").quantize(colors=16).save(small, format="png", optimize=True)
     return small.getvalue()
-
-
-def _month_days() -> object:
-    from matplotlib.dates import AutoDateLocator
-
-    return AutoDateLocator(maxticks=8)
-
-
-def _day_month() -> object:
-    from matplotlib.dates import DateFormatter
-
-    return DateFormatter("%d %b")

@@ -5,10 +5,9 @@
 3. Counts per month go to the partition's metadata.
 """
 
-from __future__ import annotations
-
 import dagster as dg
 
+from goldsignal_pipeline.assets.failures import RETRY_TRANSIENT, told
 from goldsignal_pipeline.assets.partitions import months
 from goldsignal_pipeline.assets.schemas import table_metadata
 from goldsignal_pipeline.assets.versions import RAW_CANDLES_VERSION
@@ -18,6 +17,7 @@ from goldsignal_pipeline.resources import ClockResource, DatabaseResource, FeedR
 @dg.asset(
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRY_TRANSIENT,
     group_name="market",
     owners=["team:goldsignal"],
     kinds={"postgres", "python"},
@@ -30,6 +30,7 @@ from goldsignal_pipeline.resources import ClockResource, DatabaseResource, FeedR
         "`quarantined_candles`, each with its reason."
     ),
 )
+@told()
 def raw_candles(
     context: dg.AssetExecutionContext,
     database: DatabaseResource,
@@ -51,7 +52,7 @@ def raw_candles(
             end=window.end,
             now=clock.now(),
             grace=settings.read().grace,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
         )
         for month, metadata in raw_candles_summary(opened, symbol=provider.symbol, months=context.partition_keys).items():
             context.add_asset_metadata(metadata, asset_key="raw_candles", partition_key=month)

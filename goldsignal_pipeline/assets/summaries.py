@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from goldsignal_pipeline.storage.database import Database
 
 _OBSERVATIONS = text("""
-    SELECT source, timeframe, count(*) AS versions, count(DISTINCT timestamp) AS bars, min(timestamp) AS first, max(timestamp) AS last
+    SELECT source, timeframe, count(*) AS versions, count(DISTINCT timestamp) AS bars,
+           min(timestamp) AS first, max(timestamp) AS last
     FROM raw_candles WHERE symbol = :symbol AND timestamp >= :start AND timestamp < :end
     GROUP BY source, timeframe ORDER BY source, timeframe
 """)
@@ -37,6 +38,11 @@ _DAYS = text("""
     SELECT symbol, sum(expected_bars) AS expected, sum(missing_bars) AS missing,
            string_agg(DISTINCT source || ' ' || base_timeframe, ', ') AS bases
     FROM trading_day_parts WHERE month = :month GROUP BY symbol ORDER BY symbol
+""")
+_BLOCKED = text("""
+    SELECT symbol, trading_day, expected_bars, missing_bars FROM trading_day_states
+    WHERE data_blocked AND (symbol, trading_day) IN (SELECT symbol, trading_day FROM trading_day_parts WHERE month = :month)
+    ORDER BY symbol, trading_day
 """)
 
 
@@ -74,13 +80,7 @@ def _candles_month(connection: Connection, month: str, *, with_pictures: bool) -
         key=lambda row: (row["symbol"], Timeframe(row["timeframe"]).minutes),
     )
     days = connection.execute(_DAYS, {"month": month}).mappings().all()
-    blocked = connection.execute(
-        text(
-            "SELECT symbol, trading_day, expected_bars, missing_bars FROM trading_day_states WHERE data_blocked AND trading_day IN "
-            "(SELECT trading_day FROM trading_day_parts WHERE month = :month) ORDER BY symbol, trading_day"
-        ),
-        {"month": month},
-    )
+    blocked = connection.execute(_BLOCKED, {"month": month})
     metadata: dict[str, Any] = {
         "candles": sum(row["candles"] for row in rows),
         "missing_bars": int(sum(row["missing"] for row in days)),

@@ -6,8 +6,6 @@ from typing import Final
 
 import dagster as dg
 
-from goldsignal_pipeline.assets.partitions import months
-
 PIPELINE: Final = dg.AssetSelection.groups("market")
 
 LIVE_TAGS: Final = {"goldsignal/kind": "live"}
@@ -16,7 +14,6 @@ BATCH_TAGS: Final = {"goldsignal/kind": "batch"}
 live_cycle: Final = dg.define_asset_job(
     "live_cycle",
     selection=PIPELINE,
-    partitions_def=months,
     executor_def=dg.in_process_executor,
     tags=LIVE_TAGS,
     description="From the newest closed bar to everything that follows from it; runs after every base bar.",
@@ -25,7 +22,6 @@ live_cycle: Final = dg.define_asset_job(
 backfill: Final = dg.define_asset_job(
     "backfill",
     selection=PIPELINE,
-    partitions_def=months,
     executor_def=dg.in_process_executor,
     tags=BATCH_TAGS,
     description="Any range of months in one run, by range tags; the CLI and the repair sensor use it.",
@@ -34,7 +30,6 @@ backfill: Final = dg.define_asset_job(
 derive: Final = dg.define_asset_job(
     "derive",
     selection=dg.AssetSelection.assets("candles"),
-    partitions_def=months,
     executor_def=dg.in_process_executor,
     tags=BATCH_TAGS,
     description="Candles again from the observations that are held; asks no vendor.",

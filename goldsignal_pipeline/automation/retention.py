@@ -4,8 +4,6 @@ A run that holds the newest materialization of any partition is kept whatever it
 call the partition missing.
 """
 
-from __future__ import annotations
-
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The schedules: the live cycle after every base bar, freshness every hour, retention every night."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Final
 

@@ -5,9 +5,8 @@
 2. `run_failure_events` writes one operator event per failed run, with the cause and not only the step.
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -18,8 +17,6 @@ from goldsignal_pipeline.automation.jobs import backfill, derive
 from goldsignal_pipeline.resources import ClockResource, DatabaseResource, FeedResource, SettingsResource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from goldsignal_pipeline.storage.database import Database
 
 LONGEST_REPAIR_MONTHS: Final = 12
@@ -80,7 +77,7 @@ def _hole_request(opens: Sequence[datetime], *, now: datetime) -> dg.RunRequest:
     minimum_interval_seconds=30,
     description="Writes an operator event with the cause of every failed run.",
 )
-def run_failure_events(context: dg.RunFailureSensorContext, database: DatabaseResource) -> None:
+def run_failure_events(context: dg.RunFailureSensorContext, database: DatabaseResource, clock: ClockResource) -> None:
     """One event per run; a second evaluation of the same run adds nothing."""
     causes = _causes(context)
     with database.open() as opened:
@@ -88,7 +85,7 @@ def run_failure_events(context: dg.RunFailureSensorContext, database: DatabaseRe
             opened,
             run_id=context.dagster_run.run_id,
             job=context.dagster_run.job_name,
-            at=context.failure_event.datetime if hasattr(context.failure_event, "datetime") else None,
+            at=clock.now(),
             causes=causes,
         )
 
@@ -107,15 +104,13 @@ def _causes(context: dg.RunFailureSensorContext) -> list[str]:
     return causes or [context.failure_event.message or "no cause was recorded"]
 
 
-def _record(database: Database, *, run_id: str, job: str, at: datetime | None, causes: Sequence[str]) -> None:
-    from datetime import UTC
-
+def _record(database: "Database", *, run_id: str, job: str, at: datetime, causes: Sequence[str]) -> None:
     from goldsignal_pipeline.storage import operator_events
 
     with database.transaction() as connection:
         operator_events.append(
             connection,
-            at=at or datetime.now(UTC),
+            at=at,
             kind="run_failed",
             severity="error",
             message=f"Run {run_id[:8]} of {job} failed.",

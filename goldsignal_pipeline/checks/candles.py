@@ -3,8 +3,6 @@
 Each check names the rows it found. Suspect days do not stop anything: they are the `data_blocked` state that a gate reads.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

@@ -134,4 +134,4 @@ def _outside_hours(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _records(symbol: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{"symbol": symbol, **record} for record in rows.to_dict("records")]
+    return [{"symbol": symbol} | {str(name): value for name, value in record.items()} for record in rows.to_dict("records")]

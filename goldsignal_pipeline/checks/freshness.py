@@ -1,7 +1,5 @@
 """Feed freshness in trading time: over a weekend no bar is owed, so none is late."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -15,11 +13,14 @@ if TYPE_CHECKING:
 TOLERATED_INTERVALS: Final = 2
 
 
-def feed_age_minutes(newest_close: datetime, *, now: datetime, calendar: TradingCalendar) -> int:
+def feed_age_minutes(newest_close: datetime, *, now: datetime, calendar: "TradingCalendar") -> int:
     """Minutes the market was open between the newest close held and `now`."""
+    import numpy as np
+
     from goldsignal_pipeline.market.zones import to_instant
 
-    return int(calendar.open_minutes_between(to_instant(newest_close), to_instant(max(now, newest_close))))
+    begin, end = np.array([to_instant(newest_close)]), np.array([to_instant(max(now, newest_close))])
+    return int(calendar.open_minutes_between(begin, end)[0])
 
 
 def tolerated_age_minutes(*, bar_minutes: int, grace: timedelta) -> int:

@@ -1,7 +1,5 @@
 """Which months a check must look at."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import dagster as dg

@@ -1,7 +1,5 @@
 """Checks of `raw_candles`: suspect, not wrong, so they warn and stop nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

@@ -107,7 +107,7 @@ def find(database: Database, *, settings: Settings, symbol: str, start: datetime
     calendar = load_calendar()
     first, beyond = month_start(month_of(start)), month_start(next_month(month_of(end)))
     with database.transaction(read_only=True) as connection:
-        parts = _day_parts(connection, symbol=symbol, start=first, end=beyond, now=now)
+        parts = _day_parts(connection, symbol=symbol, start=start, end=end, now=now)
         bases = sorted(set(parts["base_timeframe"]))
         found = find_gaps(
             _held(connection, symbol=symbol, bases=bases, start=first, end=beyond),
@@ -118,22 +118,44 @@ def find(database: Database, *, settings: Settings, symbol: str, start: datetime
             quarantined=_quarantined(connection, symbol=symbol, start=first, end=beyond),
             asked=_asked(connection, symbol=symbol, bases=bases, start=first, end=beyond),
         )
-    within = (found["start"] >= start) & (found["start"] < end)
     closed = closed_minutes(calendar=calendar, start=start, end=min(end, now)) if start < now else {}
-    return GapReport(symbol, start, end, found[within].reset_index(drop=True), closed)
+    return GapReport(symbol, start, end, _cut(found, start=start, end=end), closed)
+
+
+def _cut(found: pd.DataFrame, *, start: datetime, end: datetime) -> pd.DataFrame:
+    """The gaps within [start, end); one that reaches across an end keeps what lies inside."""
+    from goldsignal_pipeline.market.hours import load_calendar
+    from goldsignal_pipeline.market.timeframes import Timeframe
+
+    def expected(timeframe: str, since: datetime, until: datetime) -> int:
+        return len(load_calendar().expected_opens(timeframe=Timeframe(timeframe), start=since, end=until)) if since < until else 0
+
+    rows = found.to_dict("records")
+    for row in rows:
+        row["missing_bars"] -= expected(row["timeframe"], row["start"], start) + expected(row["timeframe"], end, row["end"])
+    cut = found.assign(
+        missing_bars=[row["missing_bars"] for row in rows],
+        start=found["start"].where(found["start"] >= start, start),
+        end=found["end"].where(found["end"] <= end, end),
+    )
+    return cut[cut["missing_bars"] > 0].reset_index(drop=True)
 
 
 def _day_parts(connection: Connection, *, symbol: str, start: datetime, end: datetime, now: datetime) -> pd.DataFrame:
-    """Every part of the calendar's grid, with the base that the record was derived on where it was."""
+    """Every part of the calendar's grid that [start, end) touches, with the base that it was derived on where it was."""
     import pandas as pd
 
+    from goldsignal_pipeline.assets.partitions import month_of, month_start, next_month
     from goldsignal_pipeline.market.coverage import DEFAULT_BASE, day_grid
     from goldsignal_pipeline.market.hours import load_calendar
+    from goldsignal_pipeline.market.zones import to_instant
     from goldsignal_pipeline.storage import trading_days
 
-    grid = day_grid(calendar=load_calendar(), start=start, end=end, now=now)
+    first, beyond = month_start(month_of(start)), month_start(next_month(month_of(end)))
+    grid = day_grid(calendar=load_calendar(), start=first, end=beyond, now=now)
     parts = pd.DataFrame({"trading_day": grid.trading_days.astype("datetime64[us]"), "month": grid.months.astype(str)})
-    known = trading_days.read(connection, symbol=symbol, start=start - _REACH, end=end)
+    parts = parts[(grid.ends > to_instant(start)) & (grid.begins < to_instant(end))]
+    known = trading_days.read(connection, symbol=symbol, start=first - _REACH, end=beyond)
     merged = parts.merge(known[["trading_day", "month", "base_timeframe"]], on=["trading_day", "month"], how="left")
     return merged.fillna({"base_timeframe": DEFAULT_BASE.value})
 

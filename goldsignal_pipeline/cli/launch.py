@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from goldsignal_pipeline.assets.partitions import months_between, range_tags
-from goldsignal_pipeline.errors import ServiceError
+from goldsignal_pipeline.cli.session import dagster_instance
 
 if TYPE_CHECKING:
     import dagster as dg
 
 MONTHS_PER_RUN = 12
+
+
+# The run's record holds every event; on the terminal they would bury the command's own words.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,39 +45,21 @@ def materialize_range(
     first_month: str,
     last_month: str,
     progress: Callable[[RunReport], None] | None = None,
-    instance: dg.DagsterInstance | None = None,
 ) -> list[RunReport]:
     """Run `assets` over the months, one run per chunk, and stop at the first that fails.
 
-    Raises `ServiceError` when Dagster's storage is not known. Every run is visible in the Dagster UI.
+    The addresses must have been adopted (`cli.session`). Every run is visible in the Dagster UI.
     """
     reports = []
-    with instance or dagster_instance() as opened:
+    with dagster_instance() as instance:
         for first, last in chunks(first_month, last_month):
-            report = _run(opened, assets=assets, first=first, last=last)
+            report = _run(instance, assets=assets, first=first, last=last)
             reports.append(report)
             if progress is not None:
                 progress(report)
             if not report.succeeded:
                 break
     return reports
-
-
-def dagster_instance() -> dg.DagsterInstance:
-    """The Dagster instance that `goldsignal up` set up; raises `ServiceError` before the first `up`."""
-    from dagster import DagsterInstance
-
-    from goldsignal_pipeline.settings import generated_values
-
-    for key, value in generated_values().items():
-        os.environ.setdefault(key, value)
-    if "DAGSTER_HOME" not in os.environ:
-        raise ServiceError(
-            "Dagster's storage is not set up.",
-            done="Nothing was run.",
-            fix="Run `goldsignal up --once` first, or `goldsignal up`.",
-        )
-    return DagsterInstance.get()
 
 
 def _run(instance: dg.DagsterInstance, *, assets: Sequence[str], first: str, last: str) -> RunReport:
@@ -88,6 +73,7 @@ def _run(instance: dg.DagsterInstance, *, assets: Sequence[str], first: str, las
         tags=range_tags(first, last),
         asset_selection=[dg.AssetKey(name) for name in assets],
         raise_on_error=False,
+        run_config=_QUIET,
     )
     return RunReport(
         run_id=result.run_id,

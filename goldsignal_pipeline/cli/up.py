@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from goldsignal_pipeline.cli.services import Stack
+    from goldsignal_pipeline.cli.services.stack import StackOptions
     from goldsignal_pipeline.settings import Settings
-
-Fill = Callable[["Settings", Callable[[str], None]], dict[str, Any]]
 
 
 def commands(app: typer.Typer) -> None:
@@ -37,9 +36,8 @@ def up(
 ) -> None:
     """Start the database, Dagster and the feed; runs until Ctrl-C."""
     from goldsignal_pipeline.cli import session
-    from goldsignal_pipeline.cli.fill import fill
 
-    run(session.start(), fill=fill, once=once, output=Output(as_json))
+    run(session.start(), once=once, output=Output(as_json))
 
 
 def environment() -> None:
@@ -50,11 +48,9 @@ def environment() -> None:
     typer.echo(shell_exports(session.start()))
 
 
-def run(settings: Settings, *, fill: Fill, once: bool, output: Output, stack: Stack | None = None) -> None:
-    """Start, fill, and stay unless `once`; everything is stopped on return. Raises what went wrong.
-
-    `fill(settings, say)` brings the first data and returns what it did, for the summary.
-    """
+def run(settings: Settings, *, once: bool, output: Output, options: StackOptions | None = None) -> None:
+    """Start, fill, and stay unless `once`; everything is stopped on return. Raises what went wrong."""
+    from goldsignal_pipeline.cli.services import Stack
     from goldsignal_pipeline.cli.services.record import up_lock
 
     begin = time.monotonic()
@@ -62,12 +58,12 @@ def run(settings: Settings, *, fill: Fill, once: bool, output: Output, stack: St
     with up_lock(settings.home) as ours:
         if not ours:
             raise _already_running(settings)
-        stack = stack or _new_stack(settings, teller)
+        stack = Stack(settings, say=teller.say, options=options)
         ready = False
         try:
             with _signals_interrupt():
                 stack.start()
-                filled = fill(settings, teller.say)
+                filled = stack.fill()
                 ready = True
                 _tell_ready(output, stack, filled, seconds=time.monotonic() - begin, once=once)
                 if not once:
@@ -92,12 +88,6 @@ class _Teller:
 
     def say(self, text: str) -> None:
         self._output.note(f"{time.monotonic() - self._begin:6.1f} s  {text}", style="")
-
-
-def _new_stack(settings: Settings, teller: _Teller) -> Stack:
-    from goldsignal_pipeline.cli.services import Stack
-
-    return Stack(settings, say=teller.say)
 
 
 def _already_running(settings: Settings) -> Exception:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from goldsignal_pipeline.errors import DataError
-from goldsignal_pipeline.market.timeframes import Timeframe, bar_open, is_aligned
+from goldsignal_pipeline.market.timeframes import Timeframe, bar_close, bar_open, is_aligned
 from goldsignal_pipeline.market.zones import Instants
 
 if TYPE_CHECKING:
@@ -138,6 +138,16 @@ def resample(frame: pd.DataFrame, *, target: Timeframe) -> pd.DataFrame:
     folded, starts = aggregate(bars, labels=bar_labels(bars.opens, target=target))
     counts = np.diff(np.append(starts, len(bars)))
     return frame_of(folded).assign(base_bars=counts.astype(np.int64))
+
+
+def closing_months(candles: pd.DataFrame) -> npt.NDArray[np.str_]:
+    """The UTC month, YYYY-MM, in which each row's bar closes; needs `timeframe` and `timestamp`."""
+    opens = instants_of(candles["timestamp"])
+    closes = opens.copy()
+    for timeframe in Timeframe:
+        own = (candles["timeframe"] == timeframe.value).to_numpy()
+        closes[own] = bar_close(opens[own], timeframe=timeframe)
+    return closes.astype("datetime64[M]").astype(str)
 
 
 def frame_of(bars: Bars) -> pd.DataFrame:

@@ -142,6 +142,12 @@ def symbols(connection: Connection, *, start: datetime, end: datetime) -> list[s
     return list(found)
 
 
+def count(connection: Connection, *, symbol: str) -> int:
+    """How many bars of all timeframes are held."""
+    query = text("SELECT count(*) FROM goldsignal.candles WHERE symbol = :symbol")
+    return int(connection.execute(query, {"symbol": symbol}).scalar_one())
+
+
 def newest_close(connection: Connection, *, symbol: str) -> datetime | None:
     """The latest instant at which a stored bar closes; None without any bar."""
     query = text(

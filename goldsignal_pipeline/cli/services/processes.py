@@ -39,8 +39,11 @@ class Service:
     deaths: list[float] = field(default_factory=list)
     log_start: int = 0
 
-    def start(self) -> None:
-        """Start it in a session of its own, so that Ctrl-C in the terminal reaches only `up`."""
+    def start(self, *, output: int | None = None) -> None:
+        """Start it in a session of its own, so that Ctrl-C in the terminal reaches only `up`.
+
+        Its standard output goes to the log too, unless `output` names another place (such as `subprocess.PIPE`).
+        """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.is_file() and self.log.stat().st_size > _LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
@@ -49,7 +52,7 @@ class Service:
             self.child = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=log if output is None else output,
                 stderr=log,
                 cwd=self.folder,
                 env=self.environment,

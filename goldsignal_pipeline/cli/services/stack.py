@@ -5,7 +5,8 @@
 3. The code server starts and loads the definitions while the schema is migrated (`_start_code_server`, `_migrate`).
 4. Web server and daemon start; the page must be served and the definitions must have loaded (`_start_dagster`).
 5. A watcher starts again what dies, later each time, and gives up loudly (`_watch`).
-6. `stop` cancels runs in flight, ends all processes politely, kills what stays, and stops the database last.
+6. `fill` brings the first data in a process of its own.
+7. `stop` cancels runs in flight, ends all processes politely, kills what stays, and stops the database last.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from goldsignal_pipeline.cli.services import filling
 from goldsignal_pipeline.cli.services.addresses import (
     Addresses,
     embedded_addresses,
@@ -33,7 +35,7 @@ from goldsignal_pipeline.cli.services.addresses import (
 )
 from goldsignal_pipeline.cli.services.processes import Service, kill_marked, service_environment, wait_all
 from goldsignal_pipeline.cli.services.record import forget_record, read_record, write_record
-from goldsignal_pipeline.cli.services.runs import report_lost_runs, runs_in_flight
+from goldsignal_pipeline.cli.services.runs import report_lost_runs, runs_in_flight, runs_without_process
 from goldsignal_pipeline.cli.services.web import WebServer
 from goldsignal_pipeline.errors import GoldSignalError, ServiceError
 from goldsignal_pipeline.storage import ports
@@ -55,9 +57,10 @@ _DEATHS_WITHIN_SECONDS: Final = 300.0
 
 @dataclass(frozen=True)
 class StackOptions:
-    """What differs between a real start and a test: the module of the definitions and the folder of `dagster.yaml`."""
+    """What differs between a real start and a test: definitions, the function that fills, the folder of `dagster.yaml`."""
 
     module: str = DEFINITIONS_MODULE
+    fill: str = filling.FILL
     project: Path = Path(__file__).resolve().parents[3]
 
 
@@ -74,6 +77,8 @@ class Stack:
         self._mark = secrets.token_hex(16)
         self._exits = contextlib.ExitStack()
         self._services: dict[str, Service] = {}
+        self._filler: Service | None = None
+        self._environment: dict[str, str] = {}
         self._ending = threading.Event()
         self._watcher: threading.Thread | None = None
         self._server: EmbeddedServer | None = None
@@ -98,18 +103,26 @@ class Stack:
         lost = self._clear_leftovers()
         self._open_database()
         self.addresses.write(self.home / "env")
-        environment = service_environment(self._mark, self.addresses.environment() | {"GOLDSIGNAL_HOME": str(self.home)})
+        extra = self.addresses.environment() | {"GOLDSIGNAL_HOME": str(self.home)}
+        self._environment = service_environment(self._mark, extra)
         self._prepare_dagster_home()
         web_port = self._choose_ports(lost)
-        self._services = self._describe_services(environment, web_port=web_port)
+        self._services = self._describe_services(web_port)
         write_record(self.home, mark=self._mark, web_address=self._web_at(web_port), code_server_port=self._code_port)
         self._services["code server"].start()
         self._migrate()
-        report_lost_runs(runs_in_flight(self.addresses.dagster_url, code_server_port=self._code_port), environment)
+        url = self.addresses.dagster_url
+        lost_runs = runs_in_flight(url, code_server_port=self._code_port) + runs_without_process(url)
+        report_lost_runs(lost_runs, self._environment)
         self._wait_for_code_server()
         self._start_dagster(web_port)
         self._watcher = threading.Thread(target=self._watch, name="goldsignal-watcher", daemon=True)
         self._watcher.start()
+
+    def fill(self) -> dict[str, Any]:
+        """Bring the first data in a process of its own; returns what it tells of itself, raises what went wrong."""
+        self._filler = self._service("fill", filling.command(self._options.fill))
+        return filling.follow(self._filler, self._say)
 
     def stop(self) -> None:
         """End everything of ours; safe after a start that failed half way, and when called again."""
@@ -176,36 +189,20 @@ class Stack:
         host = self.settings.webserver_host
         return f"http://{HOST if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104  # compared, not listened on
 
-    def _describe_services(self, environment: dict[str, str], *, web_port: int) -> dict[str, Service]:
-        folder = self.addresses.dagster_home
-        workspace = str(folder / "workspace.yaml")
-        host = self.settings.webserver_host
-        quiet = ["--location-name", LOCATION, "--log-level", "warning"]
-        arguments = {
-            "code server": ["dagster", "api", "grpc", "-m", self._options.module, "-h", HOST, "-p", str(self._code_port), *quiet],
-            "web server": [
-                "dagster_webserver",
-                "-w",
-                workspace,
-                "-h",
-                host,
-                "-p",
-                str(web_port),
-                "--dagster-log-level",
-                "warning",
-            ],
-            "daemon": ["dagster._daemon", "run", "-w", workspace, "--log-level", "info"],
-        }
+    def _describe_services(self, web_port: int) -> dict[str, Service]:
+        workspace = str(self.addresses.dagster_home / "workspace.yaml")
+        quiet = ["--log-level", "warning"]
+        code = ["api", "grpc", "-m", self._options.module, "-h", HOST, "-p", str(self._code_port), "--location-name", LOCATION]
+        web = ["-w", workspace, "-h", self.settings.webserver_host, "-p", str(web_port), "--dagster-log-level", "warning"]
         return {
-            name: Service(
-                name=name,
-                command=[sys.executable, "-m", *words],
-                log=self.home / "logs" / f"{name.replace(' ', '-')}.log",
-                environment=environment,
-                folder=folder,
-            )
-            for name, words in arguments.items()
+            "code server": self._service("code server", [sys.executable, "-m", "dagster", *code, *quiet]),
+            "web server": self._service("web server", [sys.executable, "-m", "dagster_webserver", *web]),
+            "daemon": self._service("daemon", [sys.executable, "-m", "dagster._daemon", "run", "-w", workspace]),
         }
+
+    def _service(self, name: str, command: list[str]) -> Service:
+        log = self.home / "logs" / f"{name.replace(' ', '-')}.log"
+        return Service(name=name, command=command, log=log, environment=self._environment, folder=self.addresses.dagster_home)
 
     def _migrate(self) -> None:
         from goldsignal_pipeline.storage import migrations
@@ -294,6 +291,8 @@ class Stack:
     # -- stop -----------------------------------------------------------------------------------------------------------------
 
     def _end_dagster(self) -> None:
+        if self._filler is not None:
+            self._filler.kill_session()
         daemon = [self._services[name] for name in ("daemon",) if name in self._services]
         others = [service for service in self._services.values() if service not in daemon]
         for service in daemon:  # first, so that no new run begins
@@ -312,7 +311,11 @@ class Stack:
         """Ask runs in flight to end, then mark as cancelled what did not; both so that Dagster shows the truth afterwards."""
         if self._web is None or self._addresses is None:
             return
-        running = runs_in_flight(self.addresses.dagster_url, code_server_port=self._code_port)
+        url = self.addresses.dagster_url
+        killed = runs_without_process(url)  # that of the filling
+        if killed:
+            self._web.terminate(killed, force=True)
+        running = runs_in_flight(url, code_server_port=self._code_port)
         if not running:
             return
         self._say(f"Cancelling {len(running)} {'run' if len(running) == 1 else 'runs'} in flight")
@@ -320,7 +323,7 @@ class Stack:
         deadline = time.monotonic() + _CANCEL_SECONDS
         while running and time.monotonic() < deadline and not self.hurry.is_set():
             time.sleep(0.2)
-            running = runs_in_flight(self.addresses.dagster_url, code_server_port=self._code_port)
+            running = runs_in_flight(url, code_server_port=self._code_port)
         if running:
             self._web.terminate(running, force=True)
 

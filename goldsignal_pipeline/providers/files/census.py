@@ -19,7 +19,7 @@ from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.market.zones import Instants
 from goldsignal_pipeline.providers.files.errors import FileFormatError
 from goldsignal_pipeline.providers.files.levels import Level
-from goldsignal_pipeline.providers.files.reader import Chunk, Reader
+from goldsignal_pipeline.providers.files.reader import Chunk, Reader, to_floats
 from goldsignal_pipeline.providers.files.zones import Slots
 
 Progress = Callable[[int], None]
@@ -128,7 +128,7 @@ def take_census(reader: Reader, *, progress: Progress | None) -> Census:
 
 def row_figures(stamps: Instants, quote: pd.DataFrame) -> pd.DataFrame:
     """Stamp, close, range and volume of each row as plain floats, for judging only; NaN where unreadable."""
-    numbers = {name: pd.to_numeric(quote[name], errors="coerce").to_numpy(dtype=np.float64) for name in _FIGURES}
+    numbers = {name: to_floats(quote[name]) for name in _FIGURES}
     return pd.DataFrame(
         {
             "stamp": stamps,

@@ -62,8 +62,6 @@ def frozen_rows(recent: pd.DataFrame, opens: Instants, *, timeframe: Timeframe, 
 
 def match_rows(figures: pd.DataFrame, frozen: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Which rows are among `frozen`; a corrected row of the same time is not."""
-    if frozen.empty:
-        return np.zeros(len(figures), dtype=bool)
     keys = ["stamp", "range", "volume"]
     suspects = pd.MultiIndex.from_frame(frozen[keys])
     return np.asarray(pd.MultiIndex.from_frame(figures[keys]).isin(suspects))

@@ -20,8 +20,9 @@ _LEVELS: Final = {
     2013: 1420, 2014: 1270, 2015: 1180, 2016: 1220, 2017: 1260, 2018: 1270, 2019: 1400, 2020: 1760, 2021: 1810, 2022: 1830,
     2023: 1970, 2024: 2380, 2025: 3500, 2026: 4600,
 }  # fmt: skip
-# Less than half a power of ten, so that at most one scale can fit.
-_TOLERANCE: Final = 3.0
+# Generous for dollars, for a year's range and made-up data; points need the level proper, and no two scales can fit it.
+_DOLLAR_TOLERANCE: Final = 6.0
+_POINT_TOLERANCE: Final = 3.0
 _POINT_SCALES: Final = (10, 100, 1_000, 10_000, 100_000)
 _CURRENCIES: Final = "EUR|GBP|AUD|NZD|USD|CAD|CHF|JPY|CNH|SGD|HKD|SEK|NOK|TRY|ZAR|MXN|XAG|XAU|XPT|XPD|BTC|ETH"
 _PAIR: Final = re.compile(rf"(?<![A-Z])({_CURRENCIES})[_/-]?({_CURRENCIES})", re.IGNORECASE)
@@ -69,7 +70,9 @@ def _scale(level: Level) -> int | None:
     if not level.median > 0:
         return None
     ratio = level.median / _reference(level.year)
-    return next((scale for scale in (1, *_POINT_SCALES) if abs(math.log(ratio / scale)) < math.log(_TOLERANCE)), None)
+    if 1 / _DOLLAR_TOLERANCE < ratio < _DOLLAR_TOLERANCE:
+        return 1
+    return next((scale for scale in _POINT_SCALES if abs(math.log(ratio / scale)) < math.log(_POINT_TOLERANCE)), None)
 
 
 def _reference(year: int) -> int:

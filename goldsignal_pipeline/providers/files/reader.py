@@ -5,6 +5,7 @@ A reader only takes apart; it neither converts prices nor decides zone, timefram
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -12,6 +13,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from goldsignal_pipeline.market.sources import Side
 from goldsignal_pipeline.market.timeframes import Timeframe
@@ -70,6 +72,14 @@ class Reader(Protocol):
     def chunks(self) -> Iterator[Chunk]:
         """All rows in file order."""
         ...
+
+
+def to_floats(column: pd.Series) -> npt.NDArray[np.float64]:
+    """A column of text or numbers as floats, NaN where it is no number; for judging, never for prices that are stored."""
+    if isinstance(column.dtype, pd.StringDtype):
+        with contextlib.suppress(pa.ArrowInvalid):
+            return np.asarray(pa.array(column).cast(pa.float64()).to_numpy(zero_copy_only=False))
+    return np.asarray(pd.to_numeric(column, errors="coerce"), dtype=np.float64)
 
 
 def joined_payload(frame: pd.DataFrame, *, separator: str) -> Callable[[npt.NDArray[np.int64]], list[str]]:

@@ -22,7 +22,7 @@ from goldsignal_pipeline.providers.files.census import row_figures
 from goldsignal_pipeline.providers.files.errors import FileFormatError
 from goldsignal_pipeline.providers.files.frozen import match_rows
 from goldsignal_pipeline.providers.files.plan import FilePlan, FileProgress, ZoneBasis, inspect_file, row_opens
-from goldsignal_pipeline.providers.files.reader import Chunk
+from goldsignal_pipeline.providers.files.reader import Chunk, to_floats
 
 _PRICES: Final = ("open", "high", "low", "close")
 _PAYLOAD_CHARACTERS: Final = 500
@@ -115,8 +115,9 @@ def iter_deliveries(plan: FilePlan, *, calendar: TradingCalendar, progress: File
 def _row_reasons(plan: FilePlan, chunk: Chunk, opens: Instants) -> npt.NDArray[np.object_]:
     """Why a row is no bar whatever its prices: "" or a RejectReason value."""
     reasons = np.full(len(opens), "", dtype=object)
-    figures = row_figures(chunk.stamps, next(iter(chunk.quotes.values())))
-    reasons[match_rows(figures, plan.frozen)] = RejectReason.FORMING.value
+    if len(plan.frozen):
+        figures = row_figures(chunk.stamps, next(iter(chunk.quotes.values())))
+        reasons[match_rows(figures, plan.frozen)] = RejectReason.FORMING.value
     aligned = np.where(np.isnat(opens), np.datetime64("1970-01-01", "us"), opens)
     unfinished = (aligned <= plan.written_at) & (plan.written_at < bar_close(aligned, timeframe=plan.timeframe))
     reasons[unfinished] = RejectReason.FORMING.value
@@ -170,7 +171,7 @@ def _volume(plan: FilePlan, quote: pd.DataFrame) -> npt.NDArray[np.float64]:
     """Volume to two places; NaN where there is none. A file whose volumes are all zero has none."""
     if not plan.has_volume:
         return np.full(len(quote), np.nan)
-    volume = pd.to_numeric(quote["volume"], errors="coerce").to_numpy(dtype=np.float64)
+    volume = to_floats(quote["volume"])
     return np.asarray(np.where(np.isfinite(volume) & (volume >= 0), np.round(volume, 2), np.nan))
 
 
