@@ -73,7 +73,7 @@ prove: setup ## The long proofs: more kills, more shuffles, longer histories
 lock: ## Resolve the versions again (downloads uv into build/)
 	@[ -x build/uv/bin/uv ] || { python3 -m venv build/uv && build/uv/bin/python -m pip install --quiet uv; }
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" build/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
-		--generate-hashes --no-annotate --no-emit-index-url --upgrade --quiet -o requirements.lock
+		--generate-hashes --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --upgrade --quiet -o requirements.lock
 
 clean: ## Remove caches; data only when you say so (asked for, or CONFIRM=yes)
 	@find . -name __pycache__ -type d -not -path './.venv/*' -not -path './.goldsignal/*' -prune -exec rm -rf {} +
