@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,12 +36,24 @@ class Server:
     port: int
     folder: Path
 
-    def url(self, database: str) -> str:
-        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{database}"
+    def url(self, database: str, *, user: str = "postgres") -> str:
+        return f"postgresql+psycopg://{user}@127.0.0.1:{self.port}/{database}"
 
     def admin(self, statement: str) -> None:
         with psycopg.connect(f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres", autocommit=True) as connection:
             connection.execute(statement)  # type: ignore[arg-type]
+
+    @contextmanager
+    def without_roles(self, *names: str) -> Iterator[None]:
+        """While inside, the named roles go by other names, as if nobody had made them."""
+        for name in names:
+            self.admin(f"ALTER ROLE {name} RENAME TO hidden_{name}")
+        try:
+            yield
+        finally:
+            for name in names:
+                self.admin(f"DROP ROLE IF EXISTS {name}")
+                self.admin(f"ALTER ROLE hidden_{name} RENAME TO {name}")
 
 
 @pytest.fixture(scope="session")

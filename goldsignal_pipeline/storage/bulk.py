@@ -40,7 +40,7 @@ from goldsignal_pipeline.storage.tables.base import SCHEMA
 SEPARATOR: Final = "\x1f"
 """Joins texts on the way out; no source, timeframe or flag contains it."""
 
-_ANALYZE_FROM_ROWS: Final = 5_000
+_MANY_ROWS: Final = 5_000
 _LONGEST_STRETCH: Final = timedelta(days=4 * 365)
 
 
@@ -112,10 +112,14 @@ def staged(connection: Connection, *, table: str, fields: Mapping[str, Field], r
     shape = sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA")
     driver.execute(shape.format(stage, _names(list(fields)), ours(table)))
     copy_into(connection, table=stage, fields=fields, rows=rows)
-    if rows >= _ANALYZE_FROM_ROWS:
-        # Without statistics the planner takes the table for a few hundred rows and may walk it row by row.
+    if rows < _MANY_ROWS:
+        yield stage
+    else:
+        # The planner takes a new table, and one that was just filled, for a few rows and would walk them pair by pair.
         driver.execute(sql.SQL("ANALYZE {}").format(stage))
-    yield stage
+        driver.execute("SET LOCAL enable_nestloop TO off")
+        yield stage
+        driver.execute("SET LOCAL enable_nestloop TO DEFAULT")
     driver.execute(sql.SQL("DROP TABLE {}").format(stage))
 
 

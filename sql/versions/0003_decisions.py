@@ -199,7 +199,9 @@ def upgrade() -> None:
         sa.Column("run_id", sa.Text(), nullable=True, comment="Run that decided."),
         sa.CheckConstraint("direction IN ('BUY', 'SELL')", name=op.f("ck_signals_direction")),
         sa.CheckConstraint("evidence IN ('harmful', 'unproven', 'proven')", name=op.f("ck_signals_evidence")),
-        sa.CheckConstraint("origin <> 'live' OR known_at >= confirmed_at", name=op.f("ck_signals_known_at")),
+        sa.CheckConstraint(
+            "origin <> 'live' OR (known_at IS NOT NULL AND known_at >= confirmed_at)", name=op.f("ck_signals_known_at")
+        ),
         sa.CheckConstraint("origin IN ('live', 'backfill')", name=op.f("ck_signals_origin")),
         sa.CheckConstraint("regime IN ('low', 'medium', 'high')", name=op.f("ck_signals_regime")),
         sa.CheckConstraint(

@@ -128,7 +128,7 @@ class Signal(Base):
         CheckConstraint("planned_risk = abs(reference - stop)", name="planned_risk"),
         CheckConstraint("confidence BETWEEN 0 AND 100", name="confidence"),
         CheckConstraint("timestamp < confirmed_at AND confirmed_at < deadline", name="time_order"),
-        CheckConstraint("origin <> 'live' OR known_at >= confirmed_at", name="known_at"),
+        CheckConstraint("origin <> 'live' OR (known_at IS NOT NULL AND known_at >= confirmed_at)", name="known_at"),
         CheckConstraint("size_lots >= 0.02 AND size_ounces > 0", name="size"),
         Index("ix_signals_symbol_confirmed_at", "symbol", "confirmed_at"),
         {"comment": "Accepted setups with everything that was known and decided; one per natural key (I9)."},
