@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 DEFINITIONS_MODULE: Final = "goldsignal_pipeline.definitions"
 LOCATION: Final = "goldsignal"
-_READY_SECONDS: Final = 60.0
+_READY_SECONDS: Final = 120.0
 _CANCEL_SECONDS: Final = 8.0
 _END_SECONDS: Final = 15.0
 _DEATHS: Final = 5
