@@ -93,11 +93,13 @@ def local_text(instant: datetime, *, zone: ZoneInfo, with_zone: bool = True) -> 
 
 
 def span_text(seconds: float) -> str:
-    """A length of time for people: `8 s`, `4 min`, `2 h 05 min`, `3 d 4 h`."""
+    """A length of time for people: `8 s`, `2 min 07 s`, `40 min`, `2 h 05 min`, `3 d 4 h`."""
     total = round(seconds)
     if total < 60:
         return f"{seconds:.1f} s" if seconds < 10 and total != seconds else f"{total} s"
     minutes, hours, days = total // 60, total // 3600, total // 86400
+    if minutes < 10 and total % 60:
+        return f"{minutes} min {total % 60:02d} s"
     if minutes < 60:
         return f"{minutes} min"
     if hours < 48:

@@ -36,6 +36,7 @@ def open_database(settings: Settings, *, migrate: bool = False) -> Iterator[Data
     that was never made raises `StorageError`.
     """
     from goldsignal_pipeline.cli.services import database_in_use
+    from goldsignal_pipeline.cli.services.addresses import own_database_url, prepare_own_database
     from goldsignal_pipeline.storage import migrations
     from goldsignal_pipeline.storage.database import Database
 
@@ -48,6 +49,9 @@ def open_database(settings: Settings, *, migrate: bool = False) -> Iterator[Data
     with database_in_use(settings) as addresses:
         adopt(addresses)
         if migrate:
+            own = own_database_url(settings)
+            if own is not None:
+                prepare_own_database(own)
             migrations.upgrade(addresses.database_url)
         database = Database(addresses.database_url)
         try:

@@ -29,9 +29,7 @@ SECRET = "s3cr3t-key-of-the-vendor"
 
 
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GOLDSIGNAL_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GOLDSIGNAL_ENV_FILE", str(tmp_path / "absent.env"))
+def _own_home(home: Path) -> None: ...
 
 
 @pytest.fixture
@@ -178,7 +176,16 @@ def test_json_keeps_prices_as_they_are_and_refuses_what_json_cannot_hold() -> No
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (1.26, "1.3 s"), (59.4, "59 s"), (59.6, "1 min"), (3599, "59 min"), (7500, "2 h 05 min"), (273_600, "3 d 4 h")],
+    [
+        (0, "0 s"),
+        (1.26, "1.3 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (127, "2 min 07 s"),
+        (3599, "59 min"),
+        (7500, "2 h 05 min"),
+        (273_600, "3 d 4 h"),
+    ],
 )
 def test_lengths_of_time_are_shown_in_the_unit_that_fits(seconds: float, text: str) -> None:
     assert span_text(seconds) == text

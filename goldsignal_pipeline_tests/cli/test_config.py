@@ -13,13 +13,12 @@ from goldsignal_pipeline.settings import Settings
 
 
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GOLDSIGNAL_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GOLDSIGNAL_ENV_FILE", str(tmp_path / "my.env"))
+def _own_home(home: Path) -> None: ...
 
 
 def test_config_names_every_setting_with_its_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOLDSIGNAL_GRACE_SECONDS", "90")
+    monkeypatch.setenv("GOLDSIGNAL_ENV_FILE", str(tmp_path / "my.env"))
     (tmp_path / "my.env").write_text("GOLDSIGNAL_DISPLAY_TIMEZONE=Europe/Berlin\n")
     result = CliRunner().invoke(create_app(), ["config", "--json"])
     rows = {row["name"]: row for row in json.loads(result.stdout)["settings"]}

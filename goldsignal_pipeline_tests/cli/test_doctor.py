@@ -120,13 +120,7 @@ def test_only_a_problem_makes_the_exit_code_differ() -> None:
     assert exit_code([ok("a", ""), problem("c", "", fix="mend")]) == 7
 
 
-@pytest.fixture
-def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GOLDSIGNAL_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GOLDSIGNAL_ENV_FILE", str(tmp_path / "absent.env"))
-
-
-@pytest.mark.usefixtures("_own_home")
+@pytest.mark.usefixtures("home")
 def test_doctor_says_that_nothing_runs_and_changes_nothing(tmp_path: Path) -> None:
     result = CliRunner().invoke(create_app(), ["doctor", "--json"])
     found = {finding["name"]: finding for finding in json.loads(result.stdout)["findings"]}
@@ -135,7 +129,7 @@ def test_doctor_says_that_nothing_runs_and_changes_nothing(tmp_path: Path) -> No
     assert not (tmp_path / "home" / "postgres").exists()
 
 
-@pytest.mark.usefixtures("_own_home")
+@pytest.mark.usefixtures("home")
 def test_doctor_finds_a_wrong_setting_and_still_reports_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOLDSIGNAL_GRACE_SECONDS", "-1")
     result = CliRunner().invoke(create_app(), ["doctor", "--json"])
@@ -145,7 +139,7 @@ def test_doctor_finds_a_wrong_setting_and_still_reports_the_rest(monkeypatch: py
     assert found["python"]["level"] == "ok"
 
 
-@pytest.mark.usefixtures("_own_home")
+@pytest.mark.usefixtures("home")
 def test_doctor_looks_at_a_database_of_ones_own(
     postgres_server: Server, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,9 +18,7 @@ from goldsignal_pipeline.errors import SettingsError
 
 
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GOLDSIGNAL_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GOLDSIGNAL_ENV_FILE", str(tmp_path / "absent.env"))
+def _own_home(home: Path) -> None: ...
 
 
 def test_psql_runs_a_statement_on_our_database_and_returns_its_exit_code(
