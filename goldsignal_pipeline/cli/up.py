@@ -40,12 +40,15 @@ def up(
     run(session.start(), once=once, output=Output(as_json))
 
 
-def environment() -> None:
+def environment(as_json: JsonOption = False) -> None:
     """Print the generated addresses as `export` lines: eval "$(.venv/bin/goldsignal env)"."""
     from goldsignal_pipeline.cli import session
     from goldsignal_pipeline.cli.services import shell_exports
+    from goldsignal_pipeline.cli.services.addresses import known_addresses
 
-    typer.echo(shell_exports(session.start()))
+    settings = session.start()
+    lines = shell_exports(settings)
+    Output(as_json).emit(known_addresses(settings).environment(), render=lambda _: typer.echo(lines))
 
 
 def run(settings: Settings, *, once: bool, output: Output, options: StackOptions | None = None) -> None:

@@ -107,16 +107,21 @@ def prepare_own_database(url: str) -> None:
         ) from None
 
 
-def shell_exports(settings: Settings) -> str:
-    """`export KEY=value` lines for a shell, quoted; raises `SettingsError` before the first `up`."""
+def known_addresses(settings: Settings) -> Addresses:
+    """The addresses of this deployment; raises `SettingsError` before the first `up`."""
     own = own_database_url(settings)
     if own is not None:
-        addresses = own_addresses(own, settings.home)
-    elif (server := EmbeddedServer(settings.home, settings.postgres_port)).initialised:
-        addresses = embedded_addresses(server)
-    else:
-        raise SettingsError("No address has been generated yet.", done="Nothing was printed.", fix="Run `goldsignal up` once.")
-    return "\n".join(f"export {key}={shlex.quote(value)}" for key, value in addresses.environment().items())
+        return own_addresses(own, settings.home)
+    server = EmbeddedServer(settings.home, settings.postgres_port)
+    if server.initialised:
+        return embedded_addresses(server)
+    raise SettingsError("No address has been generated yet.", done="Nothing was printed.", fix="Run `goldsignal up` once.")
+
+
+def shell_exports(settings: Settings) -> str:
+    """`export KEY=value` lines for a shell, quoted; raises `SettingsError` before the first `up`."""
+    environment = known_addresses(settings).environment()
+    return "\n".join(f"export {key}={shlex.quote(value)}" for key, value in environment.items())
 
 
 @contextmanager
