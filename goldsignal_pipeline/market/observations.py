@@ -23,7 +23,7 @@ from goldsignal_pipeline.market.delivery import REJECTED_COLUMNS, Delivery, empt
 from goldsignal_pipeline.market.hours import TradingCalendar
 from goldsignal_pipeline.market.plausibility import implausible_levels
 from goldsignal_pipeline.market.reasons import RejectReason
-from goldsignal_pipeline.market.timeframes import Timeframe, bar_close, is_aligned
+from goldsignal_pipeline.market.timeframes import Timeframe, is_aligned
 from goldsignal_pipeline.market.zones import Instants, to_instant
 
 RECORD_BEGINS: Final = np.datetime64("2003-05-01", "us")
@@ -97,25 +97,24 @@ def _reasons_by_row(bars: Bars, *, timeframe: Timeframe, calendar: TradingCalend
     reject(np.isnat(bars.opens), RejectReason.UNREADABLE)
     reject(bars.opens < RECORD_BEGINS, RejectReason.BEFORE_RECORD)
     reject(bars.opens > instant, RejectReason.FUTURE)
+    # The nominal length is exact: clocks change on a Sunday morning, when no bar trades.
     reject(bars.opens + np.timedelta64(timeframe.length) > latest_close, RejectReason.FORMING)
     prices = np.stack([bars.open, bars.high, bars.low, bars.close])
     reject((prices <= 0).any(axis=0), RejectReason.NOT_POSITIVE)
     reject((prices > HIGHEST_TICKS).any(axis=0), RejectReason.OUT_OF_RANGE)
     reject((bars.low > prices.min(axis=0)) | (bars.high < prices.max(axis=0)), RejectReason.PRICE_ORDER)
     readable = np.flatnonzero(reasons == "")
-    reasons[readable] = _clock_reasons(bars.opens[readable], timeframe=timeframe, calendar=calendar, latest_close=latest_close)
+    reasons[readable] = _clock_reasons(bars.opens[readable], timeframe=timeframe, calendar=calendar)
     return reasons
 
 
-def _clock_reasons(opens: Instants, *, timeframe: Timeframe, calendar: TradingCalendar, latest_close: np.datetime64) -> Reasons:
-    """Misaligned, forming by the exact close (an H4 or D1 bar may last an hour more than its name), or in closed hours."""
+def _clock_reasons(opens: Instants, *, timeframe: Timeframe, calendar: TradingCalendar) -> Reasons:
+    """Misaligned, or wholly in closed hours; "" for a bar that may exist."""
     reasons = np.full(len(opens), RejectReason.MISALIGNED.value, dtype=object)
     aligned = np.flatnonzero(is_aligned(opens, timeframe=timeframe))
-    opens = opens[aligned]
-    expected = calendar.is_expected(opens, timeframe=timeframe)
+    expected = calendar.is_expected(opens[aligned], timeframe=timeframe)
     reasons[aligned] = ""
-    reasons[aligned[~expected]] = calendar.closed_reason(opens[~expected])
-    reasons[aligned[bar_close(opens, timeframe=timeframe) > latest_close]] = RejectReason.FORMING.value
+    reasons[aligned[~expected]] = calendar.closed_reason(opens[aligned[~expected]])
     return reasons
 
 
