@@ -60,6 +60,17 @@ _EXPLANATIONS: Final[dict[str, _Explanation]] = {
     "23": _Explanation("Rows break a rule of the database.", "The rows must be corrected; running it again cannot help.", False),
     "08": _Explanation("The connection to the database broke.", _AGAIN, True),
 }
+# A refused connection carries no SQLSTATE through the client library, only the server's words.
+_REFUSALS: Final[dict[str, str]] = {
+    "password": "28",
+    "pg_hba.conf": "28",
+    "role": "28",
+    "too many clients": "53300",
+    "remaining connection slots": "53300",
+    "starting up": "57P",
+    "shutting down": "57P",
+    "does not exist": "3D000",
+}
 _UNREACHABLE: Final = _Explanation(
     "The database does not answer.", "Is it running? `goldsignal up` starts the embedded one; else check its address.", True
 )
@@ -90,10 +101,16 @@ def explain(error: BaseException | None) -> DatabaseError:
         found = next((_EXPLANATIONS[key] for key in (sqlstate, sqlstate[:3], sqlstate[:2]) if key in _EXPLANATIONS), _OTHER)
         return _told(found, detail=detail, sqlstate=sqlstate)
     if isinstance(error, psycopg.errors.ConnectionTimeout) or "connection failed" in str(error):
-        return _told(_UNREACHABLE, detail=_last_line(error), sqlstate="")
+        return _told(_refusal(_last_line(error)), detail=_last_line(error), sqlstate="")
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return _told(_DROPPED, detail=_last_line(error), sqlstate="")
     return _told(_OTHER, detail=_last_line(error), sqlstate="")
+
+
+def _refusal(line: str) -> _Explanation:
+    if "FATAL" not in line:
+        return _UNREACHABLE
+    return next((_EXPLANATIONS[code] for words, code in _REFUSALS.items() if words in line), _UNREACHABLE)
 
 
 def _told(explanation: _Explanation, *, detail: str, sqlstate: str) -> DatabaseError:
