@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from goldsignal_pipeline.assets.partitions import months_between, range_tags
+from goldsignal_pipeline.cli.services.runs import process_tags
 from goldsignal_pipeline.cli.session import dagster_instance
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _run(instance: dg.DagsterInstance, *, assets: Sequence[str], first: str, las
     started = time.perf_counter()
     result = definitions.resolve_job_def("backfill").execute_in_process(
         instance=instance,
-        tags=range_tags(first, last),
+        tags=range_tags(first, last) | process_tags(),
         asset_selection=[dg.AssetKey(name) for name in assets],
         raise_on_error=False,
         run_config=_QUIET,
