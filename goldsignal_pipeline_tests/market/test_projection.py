@@ -289,6 +289,34 @@ def test_a_day_is_never_a_mix_and_the_second_source_serves_the_day_the_first_lac
     assert [str(found) for found in sources.index[sources.map(lambda found: found[0]) == OTHER].date] == ["2025-06-11"]
 
 
+@pytest.mark.parametrize(("lacking", "taken"), [("2025-06", OTHER), ("2025-07", BID)])
+def test_a_day_over_a_month_end_is_of_one_source_that_its_first_part_decides(lacking: str, taken: str) -> None:
+    """The trading day of 1 July: whichever month is computed, the choice is the same, and no day is a mix."""
+    span = (utc(2025, 6, 1), utc(2025, 8, 1))
+
+    def lacks(opens: np.ndarray) -> np.ndarray:
+        in_part = (CALENDAR.trading_day(opens) == np.datetime64("2025-07-01")) & (
+            opens.astype("datetime64[M]").astype(str) == lacking
+        )
+        return in_part & (np.arange(len(opens)) % 2 == 0)
+
+    both = pd.concat([observed(Timeframe.M5, *span, missing=lacks), observed(Timeframe.M5, *span, source=OTHER, seed=2)])
+    for start, end in ((utc(2025, 6, 1), utc(2025, 8, 1)), (utc(2025, 7, 1), utc(2025, 8, 1))):
+        result = run(both, start, end)
+        assert set(result.day_parts.loc[result.day_parts["trading_day"] == pd.Timestamp("2025-07-01"), "source"]) == {taken}
+        days = CALENDAR.trading_day(result.candles["timestamp"].dt.tz_localize(None).to_numpy())
+        assert set(result.candles["source"][days == np.datetime64("2025-07-01")]) == {taken}
+
+
+def test_a_day_that_begins_without_any_data_is_decided_by_its_second_part() -> None:
+    rows = observed(Timeframe.M5, utc(2025, 7, 1), utc(2025, 8, 1), source=OTHER)
+    parts = run(rows, utc(2025, 6, 1), utc(2025, 8, 1)).day_parts
+    first = parts[parts["trading_day"] == pd.Timestamp("2025-07-01")]
+    assert first[["source", "missing_bars"]].to_numpy().tolist() == [["", 24], [OTHER, 0]]
+    alone = run(rows, utc(2025, 7, 1), utc(2025, 8, 1)).day_parts
+    assert alone[["source", "missing_bars"]].to_numpy().tolist()[0] == [OTHER, 0]
+
+
 def test_when_no_source_is_complete_the_better_one_is_taken_and_ties_follow_the_order() -> None:
     def holes(every: int):
         return lambda opens: day(11)(opens) & (np.arange(len(opens)) % every == 0)
