@@ -119,16 +119,39 @@ def known_addresses(settings: Settings) -> Addresses:
 
 
 def shell_exports(settings: Settings) -> str:
-    """`export KEY=value` lines for a shell, quoted; raises `SettingsError` before the first `up`."""
-    environment = known_addresses(settings).environment()
-    return "\n".join(f"export {key}={shlex.quote(value)}" for key, value in environment.items())
+    """`export KEY=value` lines for a shell, quoted; raises `SettingsError` before the first `up`.
+
+    The embedded server is started when it does not run, and kept until `up` or `down` stops it: the shell that evaluates the
+    lines means to use it.
+    """
+    own = own_database_url(settings)
+    if own is not None:
+        addresses = own_addresses(own, settings.home)
+    elif (server := EmbeddedServer(settings.home, settings.postgres_port)).initialised:
+        with use_lock(settings.home):
+            server.start()
+            keep_running(settings.home, True)
+        addresses = embedded_addresses(server)
+    else:
+        raise SettingsError("No address has been generated yet.", done="Nothing was printed.", fix="Run `goldsignal up` once.")
+    return "\n".join(f"export {key}={shlex.quote(value)}" for key, value in addresses.environment().items())
+
+
+def keep_running(home: Path, keep: bool) -> None:
+    """Note that the embedded server shall outlive the commands that use it, or no longer."""
+    note = home / "postgres.keep"
+    if keep:
+        note.touch(mode=0o600)
+    else:
+        note.unlink(missing_ok=True)
 
 
 @contextmanager
 def database_in_use(settings: Settings) -> Iterator[Addresses]:
     """The addresses of a database that runs: the user's, or the embedded one, started for this while when it does not run.
 
-    Whoever leaves last stops it; users are counted by shared locks that the kernel frees with their holders.
+    Whoever leaves last stops it, unless it is to be kept; users are counted by shared locks that the kernel frees with their
+    holders.
     """
     own = own_database_url(settings)
     if own is not None:
@@ -143,7 +166,7 @@ def database_in_use(settings: Settings) -> Iterator[Addresses]:
         try:
             yield embedded_addresses(server)
         finally:
-            if lock.is_last():
+            if lock.is_last() and not (settings.home / "postgres.keep").exists():
                 server.stop()
 
 

@@ -28,6 +28,7 @@ from goldsignal_pipeline.cli.services import filling
 from goldsignal_pipeline.cli.services.addresses import (
     Addresses,
     embedded_addresses,
+    keep_running,
     own_addresses,
     own_database_url,
     prepare_own_database,
@@ -133,6 +134,7 @@ class Stack:
         kill_marked(self._mark)
         if self._server is not None:
             self._server.stop()
+            keep_running(self.home, False)
         if self._web is not None:
             self._web.close()
         self._exits.close()
@@ -339,6 +341,7 @@ def bring_down(home: Path, *, say: Callable[[str], None]) -> bool:
     if found:
         server.stop()
         say("Stopped PostgreSQL")
+    keep_running(home, False)
     forget_record(home)
     return bool(ended) or found
 
