@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -37,6 +38,7 @@ class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         from goldsignal_pipeline.settings import cached_settings
         from goldsignal_pipeline.storage.database import Database
 
+        mask_secrets()
         database = Database(cached_settings().required_database_url)
         try:
             yield database
@@ -60,6 +62,15 @@ class FeedResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         from goldsignal_pipeline.settings import cached_settings
 
         return make_provider(cached_settings(), database=database, clock=clock.now)
+
+
+@cache
+def mask_secrets() -> None:
+    """Mask the secrets of the settings in every log record of this process, Dagster's own included."""
+    from goldsignal_pipeline.providers.redaction import redact_every_record
+    from goldsignal_pipeline.settings import cached_settings
+
+    redact_every_record(cached_settings().secrets())
 
 
 def make_provider(settings: Settings, *, database: Database, clock: Callable[[], datetime]) -> Provider:

@@ -14,6 +14,7 @@ from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -134,6 +135,13 @@ class Settings(BaseSettings):
                 fix="Run `goldsignal up` once, or set GOLDSIGNAL_DATABASE_URL in .env.",
             )
         return self.database_url.get_secret_value()
+
+    def secrets(self) -> list[str]:
+        """Every secret that is set, and the password inside each address, for masking."""
+        values = [getattr(self, name) for name in type(self).model_fields]
+        plain = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        passwords = [urlsplit(value).password for value in plain if "://" in value]
+        return plain + [password for password in passwords if password]
 
     @property
     def display_zone(self) -> ZoneInfo:

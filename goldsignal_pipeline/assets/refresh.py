@@ -3,6 +3,7 @@
 1. `market.fetch_plan` names the windows, from the bars held, the windows asked before, and the clock.
 2. Each window is fetched; what a failing vendor delivered before it failed is stored all the same, then the error is raised.
 3. `assets.ingest` stores everything in one transaction.
+4. After a sleep or an outage the operator is told, once, what was caught up.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from goldsignal_pipeline.assets.ingest import Asked, IngestReport, ingest
 from goldsignal_pipeline.errors import ProviderError
-from goldsignal_pipeline.market.fetch_plan import plan_fetch
+from goldsignal_pipeline.market.fetch_plan import REFETCHED_BARS, plan_fetch
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.providers.base import FetchWindow
-from goldsignal_pipeline.storage import fetches, raw_candles
+from goldsignal_pipeline.storage import fetches, operator_events, raw_candles
 
 if TYPE_CHECKING:
     from goldsignal_pipeline.market.delivery import Delivery
@@ -35,9 +36,11 @@ class Refreshed:
     windows: int
     credits: int
     report: IngestReport = field(default_factory=IngestReport)
+    caught_up: str = ""
 
     def metadata(self) -> dict[str, int | str]:
         """The figures for the run's record."""
+        told = {"caught_up": self.caught_up} if self.caught_up else {}
         rejected = ", ".join(f"{reason} {count}" for reason, count in sorted(self.report.quarantined.items()))
         return {
             "source": self.source,
@@ -47,6 +50,7 @@ class Refreshed:
             "stored": self.report.stored,
             "unchanged": self.report.unchanged,
             "quarantined": rejected or "none",
+            **told,
         }
 
 
@@ -65,6 +69,7 @@ def refresh(
     Raises the provider's error after storing what came before it, `StorageError` when the database cannot store.
     """
     windows = fetch_windows(database, provider, start=start, end=end, now=now, grace=grace)
+    newest = _newest_open(database, provider)
     deliveries: list[Delivery] = []
     asked: list[tuple[str, Asked]] = []
     failure: ProviderError | None = None
@@ -89,7 +94,47 @@ def refresh(
     )
     if failure is not None:
         raise failure
-    return Refreshed(str(provider.source), len(asked), sum(one.credits for _, one in asked), report)
+    caught_up = _tell_catch_up(database, provider, since=newest, now=now, run_id=run_id)
+    return Refreshed(str(provider.source), len(asked), sum(one.credits for _, one in asked), report, caught_up)
+
+
+def _newest_open(database: Database, provider: Provider) -> datetime | None:
+    with database.transaction(read_only=True) as connection:
+        return raw_candles.newest_open(
+            connection, symbol=provider.symbol, source=provider.source, timeframe=provider.base_timeframe
+        )
+
+
+def _tell_catch_up(database: Database, provider: Provider, *, since: datetime | None, now: datetime, run_id: str | None) -> str:
+    """Write an operator event when more bars arrived than a cycle refetches anyway; returns its sentence, or nothing."""
+    newest = _newest_open(database, provider)
+    if since is None or newest is None or newest <= since:
+        return ""
+    begin = since + provider.base_timeframe.length
+    with database.transaction() as connection:
+        opens = raw_candles.opens(
+            connection,
+            symbol=provider.symbol,
+            source=provider.source,
+            timeframe=provider.base_timeframe,
+            start=begin,
+            end=newest + provider.base_timeframe.length,
+        )
+        if len(opens) <= REFETCHED_BARS:
+            return ""
+        end = newest + provider.base_timeframe.length
+        sentence = f"Caught up {len(opens)} bars of {provider.symbol}, {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC."
+        operator_events.append(
+            connection,
+            at=now,
+            kind="caught_up",
+            severity="info",
+            message=sentence,
+            cause=None,
+            run_id=run_id,
+            natural_key=f"caught_up:{provider.symbol}:{provider.source}:{end.isoformat()}",
+        )
+    return sentence
 
 
 def fetch_windows(

@@ -97,7 +97,7 @@ def candle_findings(database: Database, *, months: Sequence[str]) -> dict[str, F
         outside, derived = [], []
         for symbol, frame in stored.items():
             outside += _records(symbol, _outside_hours(frame[frame["timestamp"] >= start]))
-            derived += _records(symbol, derived_differences(frame, since=to_instant(start)))
+            derived += _records(symbol, derived_differences(frame, since=to_instant(start), until=to_instant(end)))
         return {
             "prices_are_ordered": _query(connection, _UNORDERED, window),
             "keys_are_unique": _query(connection, _REPEATED, window),

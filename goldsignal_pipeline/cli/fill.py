@@ -3,7 +3,9 @@
 1. Simulated: the months of the last `simulation_days` days are fetched and derived in this process, twelve months a run. A second
    start asks only for what is missing since the first.
 2. Real: the plan (months, credits, minutes, silent until) is told, then the months are fetched oldest first. The live cycle runs
-   beside it all the while, because the budget is shared in the database and waits are per call.
+   beside it all the while, because the budget is shared in the database and waits are per call. A vendor that fails or a budget
+   that is used up does not end `up`: what came is stored, and the cause is told.
+3. After a sleep or an outage the bars caught up are told.
 """
 
 from __future__ import annotations
@@ -40,10 +42,19 @@ def fill(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
             say(f"Candles of {report.first_month} to {report.last_month} {outcome} ({report.seconds:.1f} s)")
 
         reports = materialize_range(assets=ASSETS, first_month=months[0], last_month=months[-1], progress=tell)
-        raise_failure(reports)
+        if settings.feed == "simulated":
+            raise_failure(reports)
+        for report in reports:
+            if not report.succeeded:
+                say(
+                    f"{'; '.join(report.causes) or 'The run failed.'} What came is stored; `goldsignal backfill` fetches the rest"
+                )
         held = _held(database, symbol)
+        for sentence in _caught_up(database, since=now):
+            say(sentence)
     say(f"{held['candles']:,} candles of {symbol}, newest close {held['newest_close']}")
-    return {"symbol": symbol, "source": source, "first_month": months[0], "last_month": months[-1], **held}
+    complete = all(report.succeeded for report in reports)
+    return {"symbol": symbol, "source": source, "first_month": months[0], "last_month": months[-1], "complete": complete, **held}
 
 
 def first_month(settings: Settings, *, now: datetime) -> str:
@@ -58,6 +69,13 @@ def _announcement(symbol: str, source: str, months: tuple[str, ...], *, credits_
     if not credits_needed:
         return f"Filling {span}"
     return f"Fetching {span}: {credits_needed} credits, about {minutes} min; the live cycle runs meanwhile"
+
+
+def _caught_up(database: Any, *, since: datetime) -> list[str]:
+    from goldsignal_pipeline.storage import operator_events
+
+    with database.transaction(read_only=True) as connection:
+        return [event.message for event in operator_events.read(connection, since=since) if event.kind == "caught_up"]
 
 
 def _held(database: Any, symbol: str) -> dict[str, Any]:

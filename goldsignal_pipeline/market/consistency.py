@@ -20,17 +20,19 @@ DIFFERENCE_COLUMNS: Final = ("timeframe", "timestamp", "column", "stored", "expe
 _COMPARED: Final = (*PRICE_COLUMNS, "base_bars")
 
 
-def derived_differences(candles: pd.DataFrame, *, since: np.datetime64) -> pd.DataFrame:
+def derived_differences(candles: pd.DataFrame, *, since: np.datetime64, until: np.datetime64) -> pd.DataFrame:
     """Each price or count of a derived bar that differs from its base bars; empty when the record is consistent.
 
     `candles`: `timeframe`, `timestamp`, prices in ticks, `volume`, `base_timeframe`, `base_bars` of one symbol and of every
-    timeframe. Only bars that open at or after `since` are judged; earlier ones may be there because a D1 bar needs them.
+    timeframe. Only bars that open at or after `since` and close by `until` are judged, because the base bars of others may not
+    be among the rows.
     Returns `DIFFERENCE_COLUMNS`; `stored` or `expected` is missing where only the other exists.
     """
     is_base = (candles["timeframe"] == candles["base_timeframe"]).to_numpy()
+    judged = ~is_base & (instants_of(candles["timestamp"]) >= since) & (_closes(candles) <= until)
     base = _without_overlap(candles[is_base])
     frames = [
-        _differences(candles[~is_base & (candles["timeframe"] == timeframe.value).to_numpy()], base, timeframe, since)
+        _differences(candles[judged & (candles["timeframe"] == timeframe.value).to_numpy()], base, timeframe)
         for timeframe in Timeframe
     ]
     return pd.concat(frames, ignore_index=True)
@@ -47,12 +49,11 @@ def _without_overlap(base: pd.DataFrame) -> pd.DataFrame:
     return ordered[free]
 
 
-def _differences(stored: pd.DataFrame, base: pd.DataFrame, timeframe: Timeframe, since: np.datetime64) -> pd.DataFrame:
+def _differences(stored: pd.DataFrame, base: pd.DataFrame, timeframe: Timeframe) -> pd.DataFrame:
     finer = base[base["timeframe"].isin([one.value for one in Timeframe if one.minutes < timeframe.minutes])]
     bars = bars_of(finer)
     folded, starts = aggregate(bars, labels=bar_labels(bars.opens, target=timeframe))
     expected = frame_of(folded).assign(base_bars=np.diff(np.append(starts, len(bars))))
-    stored = stored[instants_of(stored["timestamp"]) >= since]
     joined = stored.merge(expected, on="timestamp", how="left", suffixes=("", "_expected"))
     frames = []
     for column in _COMPARED:

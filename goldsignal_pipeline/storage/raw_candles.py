@@ -128,6 +128,18 @@ def opens(
     return np.sort(bulk.instants(frame["timestamp"]))
 
 
+def newest_open(connection: Connection, *, symbol: str, source: Source | str, timeframe: Timeframe) -> datetime | None:
+    """The open of the latest bar held from a source; None without one."""
+    query = text(
+        "SELECT timestamp FROM goldsignal.raw_candles WHERE symbol = :symbol AND source = :source AND timeframe = :timeframe"
+        " ORDER BY timestamp DESC LIMIT 1"
+    )
+    found: datetime | None = connection.execute(
+        query, {"symbol": symbol, "source": str(source), "timeframe": str(timeframe)}
+    ).scalar()
+    return found
+
+
 def close_before(connection: Connection, *, symbol: str, before: datetime) -> int | None:
     """The close in ticks of the latest bar that opened before an instant, whatever its source; None without one."""
     query = text(

@@ -1,4 +1,7 @@
-"""Writes `goldsignal_pipeline/assets/columns.json` from the SQLAlchemy tables: `python -m goldsignal_pipeline_tests.assets.generate_columns`."""
+"""Writes `goldsignal_pipeline/assets/columns.json` from the SQLAlchemy tables.
+
+Run as `python -m goldsignal_pipeline_tests.assets.generate_columns` after a change of the tables.
+"""
 
 from __future__ import annotations
 

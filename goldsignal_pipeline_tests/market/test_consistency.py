@@ -16,7 +16,7 @@ from goldsignal_pipeline.market.projection import project
 from goldsignal_pipeline.market.timeframes import Timeframe
 
 START, END = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
-SINCE = np.datetime64("2026-03-01", "us")
+SINCE, UNTIL = np.datetime64("2026-03-01", "us"), np.datetime64("2026-04-01", "us")
 
 
 def observations(*, timeframe: Timeframe, begin: datetime, end: datetime, seed: int) -> pd.DataFrame:
@@ -58,36 +58,37 @@ def candles() -> pd.DataFrame:
     return projected(pd.concat([february, march], ignore_index=True))
 
 
-def with_earlier_base(candles: pd.DataFrame) -> pd.DataFrame:
-    """The stored rows as the check reads them: the base bars of the evening before the range come along."""
-    february = observations(timeframe=Timeframe.H1, begin=START - timedelta(days=4), end=START, seed=1)
-    earlier = february.assign(base_timeframe="H1", base_bars=1, flag="")
-    return pd.concat([earlier[candles.columns], candles], ignore_index=True)
-
-
 def test_i4_what_the_projection_makes_is_consistent(candles: pd.DataFrame) -> None:
-    assert derived_differences(candles, since=SINCE).empty
+    assert derived_differences(candles, since=SINCE, until=UNTIL).empty
 
 
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_one_tick_in_one_derived_bar_is_found_and_named(candles: pd.DataFrame, data: st.DataObject) -> None:
-    derived = candles.index[candles["timeframe"] != candles["base_timeframe"]]
+    derived = candles.index[(candles["timeframe"] != candles["base_timeframe"]) & (candles["timestamp"] >= START)]
     position = data.draw(st.sampled_from(list(derived)))
     column = data.draw(st.sampled_from(["open", "high", "low", "close", "base_bars"]))
     changed = candles.copy()
     changed.loc[position, column] += 1
-    found = derived_differences(changed, since=SINCE)
+    found = derived_differences(changed, since=SINCE, until=UNTIL)
     assert found["column"].tolist() == [column]
     assert found["timestamp"].tolist() == [candles.loc[position, "timestamp"]]
 
 
 def test_a_base_bar_that_vanished_is_found_in_every_bar_above_it(candles: pd.DataFrame) -> None:
     base = candles.index[candles["timeframe"] == "M15"][100]
-    found = derived_differences(candles.drop(index=base), since=SINCE)
+    found = derived_differences(candles.drop(index=base), since=SINCE, until=UNTIL)
     assert set(found["timeframe"]) == {"M30", "H1", "H4", "D1"}
 
 
 def test_a_record_without_derived_bars_is_consistent(candles: pd.DataFrame) -> None:
-    assert derived_differences(candles[candles["timeframe"] == "M15"], since=SINCE).empty
-    assert derived_differences(candles.iloc[:0], since=SINCE).empty
+    assert derived_differences(candles[candles["timeframe"] == "M15"], since=SINCE, until=UNTIL).empty
+    assert derived_differences(candles.iloc[:0], since=SINCE, until=UNTIL).empty
+
+
+def test_a_bar_whose_base_bars_lie_outside_the_rows_is_not_judged(candles: pd.DataFrame) -> None:
+    """A month is checked alone: the D1 bar that closes in the next month is there, its last base bars are not."""
+    half = np.datetime64("2026-03-16", "us")
+    rows = candles[(candles["timestamp"] < pd.Timestamp(half, tz="UTC"))]
+    assert derived_differences(rows, since=SINCE, until=half).empty
+    assert not derived_differences(rows, since=SINCE, until=UNTIL).empty
