@@ -188,19 +188,24 @@ def _render(console: Console, rows: pd.DataFrame, question: Question, *, zone: Z
     if rows.empty:
         console.print(f"{title}: no candles in this range.")
         return
-    headers: list[str | tuple[str, str]] = [f"open at ({zone.key})", *((name, "right") for name in (*PRICES, "volume"))]
-    cells = [_cells(row, zone=zone) for row in rows.tail(TABLE_ROWS).to_dict("records")]
-    console.print(table(*headers, "source", "made of", "", rows=cells, title=title))
+    shown = rows.tail(TABLE_ROWS)
+    sources = shown["source"].unique().tolist()
+    headers: list[str | tuple[str, str]] = ["open at", *((name, "right") for name in (*PRICES, "volume"))]
+    headers += ["made of", *(["source"] if len(sources) > 1 else []), ""]
+    cells = [_cells(row, zone=zone, with_source=len(sources) > 1) for row in shown.to_dict("records")]
+    origin = "several sources" if len(sources) > 1 else sources[0]
+    console.print(table(*headers, rows=cells, title=f"{title}, from {origin}, USD/oz, times in {zone.key}"))
     if len(rows) > TABLE_ROWS:
         console.print(f"The last {TABLE_ROWS} of {len(rows):,}; --csv and --json print all.", style="dim")
 
 
-def _cells(row: dict[Any, Any], *, zone: ZoneInfo) -> tuple[str | Text, ...]:
-    opened = Text(local_text(row["timestamp"].to_pydatetime(), zone=zone, with_zone=False), no_wrap=True)
+def _cells(row: dict[Any, Any], *, zone: ZoneInfo, with_source: bool) -> tuple[str | Text, ...]:
+    opened = local_text(row["timestamp"].to_pydatetime(), zone=zone, with_zone=False)
     volume = "" if isnan(row["volume"]) else f"{row['volume']:,.0f}"
     made_of = row["base_timeframe"] if row["base_bars"] == 1 else f"{row['base_timeframe']} x {row['base_bars']}"
     prices = (_price(row[name]) for name in PRICES)
-    return (opened, *prices, volume, row["source"], made_of, Text(row["flag"] or "", style="yellow"))
+    source = (row["source"],) if with_source else ()
+    return (opened, *prices, volume, made_of, *source, Text(row["flag"] or "", style="yellow"))
 
 
 def _price(ticks: int) -> str:

@@ -68,4 +68,4 @@ def render(findings: Sequence[Finding], *, title: str) -> Table:
         if finding.fix:
             detail.append(f"\n-> {finding.fix}", style="bold")
         rows.append((Text(finding.name, no_wrap=True), Text(mark, style=style, no_wrap=True), detail))
-    return table(title, "", "", rows=rows)
+    return table("", "", "", rows=rows, title=title, header=False)

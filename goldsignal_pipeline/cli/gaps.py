@@ -204,7 +204,7 @@ def _render(console: Console, report: GapReport, *, zone: ZoneInfo) -> None:
         console.print(f"{title}: no bar is missing.")
     else:
         rows = [_cells(row, zone=zone) for row in report.gaps.tail(TABLE_ROWS).to_dict("records")]
-        headers = (f"from ({zone.key})", "to", "bars of", ("missing", "right"), "reason")
+        headers = ("from", "to", "bars of", ("missing", "right"), "reason")
         console.print(table(*headers, rows=rows, title=title))
         if len(report.gaps) > TABLE_ROWS:
             console.print(f"The last {TABLE_ROWS} of {len(report.gaps):,}; --json prints all.", style="dim")

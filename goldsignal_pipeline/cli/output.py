@@ -118,9 +118,13 @@ def size_text(size_bytes: int) -> str:
 
 
 def table(*columns: str | tuple[str, str], rows: Iterable[Sequence[str | Text]], title: str = "", header: bool = True) -> Table:
-    """A plain table; a column given as (name, "right") is aligned to the right."""
+    """A plain table; a column given as (name, "right") is aligned to the right.
+
+    Where the terminal is narrow, text columns give way; the first column and numbers are never broken.
+    """
     shown = Table(
         title=title or None,
+        title_style="bold",
         title_justify="left",
         box=None,
         pad_edge=False,
@@ -128,9 +132,14 @@ def table(*columns: str | tuple[str, str], rows: Iterable[Sequence[str | Text]],
         padding=(0, 2, 0, 0),
         show_header=header,
     )
-    for column in columns:
-        name, justify = column if isinstance(column, tuple) else (column, "left")
-        shown.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+    for position, column in enumerate(columns):
+        is_number = isinstance(column, tuple)
+        shown.add_column(
+            column[0] if isinstance(column, tuple) else column,
+            justify="right" if is_number else "left",
+            no_wrap=is_number or position == 0,
+            overflow="fold",
+        )
     for row in rows:
         shown.add_row(*row)
     return shown

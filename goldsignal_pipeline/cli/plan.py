@@ -79,14 +79,18 @@ def _finished(credits_needed: int, *, budget: Budget, now: datetime) -> datetime
     return moment + timedelta(minutes=-(-credits_needed // budget.per_minute))
 
 
-def render_plan(plan: FetchPlan, *, zone: ZoneInfo, source: str) -> RenderableType:
-    """The plan as a small table; times in `zone`."""
+def render_plan(plan: FetchPlan, *, zone: ZoneInfo, source: str, going_live: bool = False) -> RenderableType:
+    """The plan as a small table; times in `zone`. `going_live` says from when on the strategies have their history.
+
+    That date counts the months of the plan alone, so it is no news about a range added to a longer record.
+    """
     span = f"{plan.first_month} to {plan.last_month}" if plan.months > 1 else plan.first_month
     rows = [
         ("source", source),
         ("months", f"{plan.months} ({span}), in {plan.chunks} {'run' if plan.chunks == 1 else 'runs'}"),
         ("credits", f"{plan.credits:,}" if plan.credits else "none needed"),
         ("time for credits", span_text(plan.minutes * 60) if plan.minutes else "no waiting"),
-        ("silent until", f"{local_text(plan.silent_until, zone=zone)} (then every strategy has the history it needs)"),
     ]
-    return table("plan", "", rows=rows)
+    if going_live:
+        rows.append(("silent until", f"{local_text(plan.silent_until, zone=zone)} (then every strategy has its history)"))
+    return table("", "", rows=rows, title="plan", header=False)

@@ -23,6 +23,7 @@ from goldsignal_pipeline.cli.status_services import START_ALL, RunLine
 from goldsignal_pipeline.errors import GoldSignalError
 
 if TYPE_CHECKING:
+    from goldsignal_pipeline.cli.catch_up import CatchUp
     from goldsignal_pipeline.cli.credits import CreditState
     from goldsignal_pipeline.cli.services import Addresses
     from goldsignal_pipeline.cli.status_record import BlockedDay, FeedState
@@ -47,6 +48,7 @@ class Status:
     blocked_days: list[BlockedDay] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     runs: list[RunLine] = field(default_factory=list)
+    caught_up: list[CatchUp] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """The status as plain values; times in UTC."""
@@ -76,7 +78,7 @@ def gather(settings: Settings, *, now: datetime) -> Status:
         gathered.findings.append(problem("database", "the embedded PostgreSQL does not run", fix=START_ALL))
     else:
         _guarded(gathered, "database", lambda: _look_at_database(gathered, settings, addresses))
-        _guarded(gathered, "daemon", lambda: _look_at_dagster(gathered, addresses))
+        _guarded(gathered, "daemon", lambda: _look_at_dagster(gathered, settings, addresses))
     gathered.findings.append(status_services.web_finding(status_services.web_state(settings)))
     return gathered
 
@@ -124,13 +126,18 @@ def _look_at_record(gathered: Status, settings: Settings, database: Database) ->
         gathered.findings.append(credits.finding(gathered.credits))
 
 
-def _look_at_dagster(gathered: Status, addresses: Addresses) -> None:
+def _look_at_dagster(gathered: Status, settings: Settings, addresses: Addresses) -> None:
+    from goldsignal_pipeline.cli.catch_up import caught_up, successful_cycles
+    from goldsignal_pipeline.market.hours import load_calendar
+
     if not status_services.use_addresses(addresses):
         gathered.findings.append(problem("daemon", "has never run", fix=START_ALL))
         return
     with session.dagster_instance() as instance:
         gathered.findings.append(status_services.daemon_finding(instance, now=gathered.at))
         gathered.runs = status_services.last_runs(instance, limit=RUNS_SHOWN)
+        cycles = successful_cycles(instance, now=gathered.at)
+    gathered.caught_up = caught_up(cycles, calendar=load_calendar(), bar_minutes=settings.base_timeframe.minutes)
     gathered.findings.append(runs_finding(gathered.runs))
 
 
@@ -164,11 +171,14 @@ def _render(console: Console, gathered: Status, *, zone: ZoneInfo) -> None:
     if gathered.runs:
         rows = [_run_cells(run, zone=zone) for run in gathered.runs]
         console.print()
-        console.print(table("last runs", "", "months", f"began ({zone.key})", ("took", "right"), rows=rows))
+        console.print(table("run of", "", "months", f"began ({zone.key})", ("took", "right"), rows=rows, title="last runs"))
+    for step in gathered.caught_up:
+        since, until = (local_text(instant, zone=zone) for instant in (step.since, step.until))
+        console.print(f"Caught up {step.bars} bars that closed after {since} with the cycle of {until}.")
     if gathered.events:
         console.print()
         lines = [_event_cells(event, zone=zone) for event in gathered.events]
-        console.print(table(f"events of the last day ({zone.key})", "", "", rows=lines))
+        console.print(table("at", "", "", rows=lines, title=f"events of the last day, times in {zone.key}", header=False))
 
 
 def _run_cells(run: RunLine, *, zone: ZoneInfo) -> tuple[str | Text, ...]:

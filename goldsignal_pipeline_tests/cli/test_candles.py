@@ -79,7 +79,7 @@ def test_json_and_csv_agree_and_the_table_shows_the_users_zone(monkeypatch: pyte
     assert [(row["timestamp"], float(row["close"])) for row in rows] == [(value["timestamp"], value["close"]) for value in values]
     assert {value["base_timeframe"] for value in values} == {"H1"}
     shown = _run(*span).stdout
-    assert "open at (Asia/Tokyo)" in shown
+    assert "times in Asia/Tokyo" in shown
     tokyo = datetime.fromisoformat(values[0]["timestamp"]) + timedelta(hours=9)
     assert f"{tokyo:%Y-%m-%d %H:%M}" in shown
 

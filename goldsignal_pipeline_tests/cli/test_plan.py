@@ -80,9 +80,15 @@ def test_strategies_are_not_said_to_speak_before_the_fetch_is_done() -> None:
 
 def test_the_plan_shows_times_in_the_zone_of_the_user() -> None:
     plan = plan_fetch(months=("2026-11",), credits_needed=24, budget=Budget(per_minute=8, per_day=800), now=NOW)
-    console = Console(width=80, record=True, file=io.StringIO())
-    console.print(render_plan(plan, zone=ZoneInfo("Asia/Tokyo"), source="twelvedata:mid"))
-    text = console.export_text()
+
+    def shown(*, going_live: bool) -> str:
+        console = Console(width=80, record=True, file=io.StringIO())
+        console.print(render_plan(plan, zone=ZoneInfo("Asia/Tokyo"), source="twelvedata:mid", going_live=going_live))
+        return console.export_text()
+
+    text = shown(going_live=True)
     assert "24" in text
     assert "3 min" in text
+    assert "silent until" in text
     assert "JST" in text
+    assert "silent until" not in shown(going_live=False)

@@ -15,10 +15,12 @@ from typer.testing import CliRunner
 
 from goldsignal_pipeline.cli import credits, status_record, status_services
 from goldsignal_pipeline.cli.app import create_app
+from goldsignal_pipeline.cli.catch_up import CatchUp, caught_up
 from goldsignal_pipeline.cli.findings import Level
 from goldsignal_pipeline.cli.status import runs_finding
 from goldsignal_pipeline.cli.status_record import BlockedDay, FeedState
 from goldsignal_pipeline.cli.status_services import RunLine
+from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.settings import Settings
 from goldsignal_pipeline.storage import operator_events
 from goldsignal_pipeline.storage.credits import PostgresCreditBudget
@@ -136,6 +138,16 @@ def test_a_daemon_that_never_ran_or_fell_silent_is_a_problem() -> None:
         soon, late = WEDNESDAY_NOON + timedelta(seconds=30), WEDNESDAY_NOON + timedelta(minutes=5)
         assert status_services.daemon_finding(instance, now=soon).level is Level.OK
         assert status_services.daemon_finding(instance, now=late).level is Level.PROBLEM
+
+
+def test_what_came_late_after_an_outage_is_told_in_bars_and_closed_hours_are_no_outage() -> None:
+    friday = datetime(2026, 3, 13, 20, 50, tzinfo=UTC)
+    sunday = datetime(2026, 3, 15, 22, 5, tzinfo=UTC)
+    closes = [friday, friday + timedelta(minutes=5), friday + timedelta(minutes=10), sunday, sunday + timedelta(minutes=5)]
+    calendar = load_calendar()
+    assert caught_up(closes, calendar=calendar, bar_minutes=5) == []
+    late = sunday + timedelta(hours=3, minutes=5)
+    assert caught_up([late, *closes], calendar=calendar, bar_minutes=5) == [CatchUp(closes[-1], late, 36)]
 
 
 def _status() -> tuple[int, dict[str, Any]]:

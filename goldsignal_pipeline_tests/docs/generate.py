@@ -48,6 +48,8 @@ def _usage(argument: Any) -> str:
 def _option(option: Any) -> tuple[str, str, str]:
     names = ", ".join(f"`{name}`" for name in option.opts)
     default = option.default
+    if option.required:
+        return names, "required", _cell(option.help or "")
     shown = "" if default in (None, False, (), []) or callable(default) else f"`{_plain(default)}`"
     return names, shown, _cell(option.help or "")
 
@@ -88,7 +90,7 @@ def tables_page() -> str:
         rows = [
             (
                 f"`{column.name}`" + (" (key)" if column.name in keys else ""),
-                str(column.type).lower(),
+                _type(column),
                 "yes" if column.nullable else "no",
                 _cell(column.comment or ""),
             )
@@ -96,6 +98,13 @@ def tables_page() -> str:
         ]
         lines.extend(_table(("column", "type", "null", "meaning"), rows))
     return "\n".join(lines)
+
+
+def _type(column: Any) -> str:
+    from sqlalchemy.dialects import postgresql
+
+    text = column.type.compile(dialect=postgresql.dialect())
+    return text.removesuffix(' COLLATE "C"').replace("TIMESTAMP WITH TIME ZONE", "timestamptz").lower()
 
 
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
