@@ -60,10 +60,14 @@ class Census:
     levels: list[Level] = field(default_factory=list)
     recent: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"stamp": [], "range": [], "volume": []}))
 
+    _minutes: npt.NDArray[np.int64] | None = field(default=None, repr=False)
+
     @property
     def minutes(self) -> npt.NDArray[np.int64]:
         """The distinct minutes with a row, ascending, counted from 1990."""
-        return np.flatnonzero(self.seen)
+        if self._minutes is None:
+            self._minutes = np.flatnonzero(self.seen)
+        return self._minutes
 
     def add(self, chunk: Chunk) -> None:
         """Count one chunk; a file of bid and ask is judged by its first side."""
@@ -78,6 +82,7 @@ class Census:
         stamps = frame["stamp"].to_numpy()
         self.off_minute += int(np.count_nonzero(stamps.astype("datetime64[m]") != stamps))
         self.seen[minute] = True
+        self._minutes = None
         ranges = frame["range"].to_numpy()
         known = np.isfinite(ranges)
         np.add.at(self.ranges, minute[known] // _QUARTER, ranges[known])
@@ -105,6 +110,7 @@ class Census:
         """Take minutes out again that turned out to be no bars of this timeframe."""
         minute = (stamps.astype("datetime64[m]") - _FIRST).astype(np.int64)
         self.seen[minute] = False
+        self._minutes = None
         self.counts[minute // _QUARTER] = 0
         self.ranges[minute // _QUARTER] = 0.0
 

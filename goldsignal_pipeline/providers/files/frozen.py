@@ -35,28 +35,26 @@ def frozen_rows(recent: pd.DataFrame, opens: Instants, *, timeframe: Timeframe, 
 
     Of daily rows all are judged, of finer bars only the newest one.
     """
-    known = np.isfinite(recent["volume"].to_numpy(dtype=np.float64)) & np.isfinite(recent["range"].to_numpy(dtype=np.float64))
-    if not known.any():
-        return recent.iloc[:0]
     start = bar_open(opens, timeframe=timeframe)
     traded = calendar.open_minutes_between(start, bar_close(start, timeframe=timeframe))
-    frame = recent.assign(open=opens, traded=traded)[known].sort_values("open", kind="stable")
-    frame["clock"] = frame["stamp"].dt.hour * 60 + frame["stamp"].dt.minute
-    grouped = frame.groupby("clock")
-    fullest = grouped["traded"].transform("median")
-    typical = {
-        name: grouped[name].transform(lambda values: values.rolling(_NEIGHBOURS, center=True, min_periods=_FEWEST).median())
-        for name in ("volume", "range")
-    }
+    frame = recent.assign(open=opens, traded=traded).dropna().sort_values("open", kind="stable")
+    if frame.empty:
+        return recent.iloc[:0]
+    if timeframe is Timeframe.D1:
+        neighbours = frame[["range", "volume", "traded"]].rolling(_NEIGHBOURS, center=True, min_periods=_FEWEST)
+        typical, suspects = neighbours.median(), frame
+    else:
+        clock = frame["stamp"] - frame["stamp"].dt.normalize()
+        siblings = frame[clock == clock.iloc[-1]].tail(_NEIGHBOURS)
+        enough = len(siblings) >= _FEWEST
+        typical, suspects = siblings[["range", "volume", "traded"]].median(), frame.iloc[-1:] if enough else frame.iloc[:0]
     cut = (
-        (frame["traded"] >= fullest)
-        & (frame["traded"] > 0)
-        & (frame["volume"] < _VOLUME_SHARE * typical["volume"])
-        & (frame["range"] < _RANGE_SHARE * typical["range"])
+        (suspects["traded"] >= typical["traded"])
+        & (suspects["traded"] > 0)
+        & (suspects["volume"] < _VOLUME_SHARE * typical["volume"])
+        & (suspects["range"] < _RANGE_SHARE * typical["range"])
     )
-    if timeframe is not Timeframe.D1:
-        cut &= frame["open"] == frame["open"].max()
-    frozen: pd.DataFrame = frame.loc[cut, ["stamp", "range", "volume"]]
+    frozen: pd.DataFrame = suspects.loc[cut, ["stamp", "range", "volume"]]
     return frozen
 
 

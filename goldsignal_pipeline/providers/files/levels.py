@@ -23,7 +23,7 @@ _LEVELS: Final = {
 # Generous for dollars, for a year's range and made-up data; points need the level proper, and no two scales can fit it.
 _DOLLAR_TOLERANCE: Final = 6.0
 _POINT_TOLERANCE: Final = 3.0
-_POINT_SCALES: Final = (10, 100, 1_000, 10_000, 100_000)
+_POINT_SCALES: Final = (100, 1_000, 10_000, 100_000)
 _CURRENCIES: Final = "EUR|GBP|AUD|NZD|USD|CAD|CHF|JPY|CNH|SGD|HKD|SEK|NOK|TRY|ZAR|MXN|XAG|XAU|XPT|XPD|BTC|ETH"
 _PAIR: Final = re.compile(rf"(?<![A-Z])({_CURRENCIES})[_/-]?({_CURRENCIES})", re.IGNORECASE)
 

@@ -42,7 +42,7 @@ from goldsignal_pipeline.providers.files.reader import Facts, Reader
 from goldsignal_pipeline.providers.files.zones import CANDIDATES, UTC_ZONE, Judgement, Zone, judge_zones, parse_zone
 
 FileProgress = Callable[[int, int], None]
-_WORST_MISMATCH: Final = 0.3
+_LARGEST_CLOSED_SHARE: Final = 0.3
 _NAMED_CANDIDATES: Final = 5
 
 
@@ -170,15 +170,15 @@ def _decide_zone(
             to_opens=lambda instants: _rolled(instants, timeframe=timeframe, calendar=calendar),
         )
     else:
-        judgement = Judgement(CANDIDATES, mismatch_share=1.0, is_unique=False)
+        judgement = Judgement(CANDIDATES, closed_share=1.0, is_unique=False)
     fitting = tuple(zone.name for zone in judgement.fitting)
     if claimed is not None:
-        if claimed.name not in fitting and judgement.mismatch_share <= _WORST_MISMATCH:
+        if claimed.name not in fitting and judgement.closed_share <= _LARGEST_CLOSED_SHARE:
             raise _contradiction(claimed, judgement, by_user=named is not None, reason=facts.zone_reason, name=name)
         if named is not None:
             return named, ZoneBasis.NAMED, ()
         return claimed, ZoneBasis.STATED, (f"zone {claimed.name}: {facts.zone_reason}",)
-    if judgement.mismatch_share > _WORST_MISMATCH or not judgement.is_unique:
+    if judgement.closed_share > _LARGEST_CLOSED_SHARE or not judgement.is_unique:
         raise _undecided(judgement, always_open=fills_closed_hours(census, timeframe=timeframe), name=name)
     others = f" ({', '.join(fitting[1:_NAMED_CANDIDATES])} would give the same instants)" if len(fitting) > 1 else ""
     note = f"zone {fitting[0]}: inferred from the daily break and the weekend{others}"
@@ -200,7 +200,7 @@ def _contradiction(claimed: Zone, judgement: Judgement, *, by_user: bool, reason
 
 def _undecided(judgement: Judgement, *, always_open: bool, name: str) -> ZoneUndecidedError:
     candidates = tuple(zone.name for zone in judgement.fitting)
-    if judgement.mismatch_share > _WORST_MISMATCH:
+    if judgement.closed_share > _LARGEST_CLOSED_SHARE:
         why = "its hours fit no zone (rows in closed hours too, or too few rows)"
     else:
         why = f"its hours fit several zones alike: {', '.join(candidates[:_NAMED_CANDIDATES])}"

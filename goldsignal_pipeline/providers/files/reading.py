@@ -26,6 +26,8 @@ from goldsignal_pipeline.providers.files.reader import Chunk, to_floats
 
 _PRICES: Final = ("open", "high", "low", "close")
 _PAYLOAD_CHARACTERS: Final = 500
+# A float holds every decimal of 15 digits; with its point a text of 16 characters has no more.
+_EXACT_CHARACTERS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ def _delivery(
     reasons = reasons.copy()
     columns = {}
     for name in _PRICES:
-        columns[name], faults = to_ticks(quote[name], points_per_usd=plan.points_per_usd)
+        columns[name], faults = to_ticks(_numbers(quote[name]), points_per_usd=plan.points_per_usd)
         fresh = (reasons == "") & (faults != "")
         reasons[fresh] = faults[fresh]
     absent = _without_quote(quote) if len(chunk.quotes) > 1 else np.zeros(len(opens), dtype=bool)
@@ -159,6 +161,15 @@ def _delivery(
         }
     )
     return Delivery(source=source, timeframe=plan.timeframe, rows=rows, rejected=rejected)
+
+
+def _numbers(column: pd.Series) -> pd.Series | npt.NDArray[np.float64]:
+    """Short decimal texts as floats, whose shortest decimal they are, which is several times faster; anything else as it is."""
+    if isinstance(column.dtype, pd.StringDtype) and len(column) and column.str.len().max() <= _EXACT_CHARACTERS:
+        floats = to_floats(column)
+        if np.isfinite(floats).all():
+            return floats
+    return column
 
 
 def _without_quote(quote: pd.DataFrame) -> npt.NDArray[np.bool_]:

@@ -28,7 +28,7 @@ from goldsignal_pipeline.market.zones import NEW_YORK, Instants, from_wall, to_w
 
 Flags = npt.NDArray[np.bool_]
 
-_BREAK_IS_KEPT_FROM: Final = np.datetime64("2016-01-01", "us")
+_PAUSE_IS_NEW_YORKS_FROM: Final = np.datetime64("2016-01-01", "us")
 _MINIMUM_HOURS: Final = 2.0
 _MINIMUM_SHARE: Final = 0.01
 _SHIFTED_NEW_YORK: Final = re.compile(r"NY([+-]\d{1,2})", re.IGNORECASE)
@@ -128,12 +128,12 @@ class Slots:
 class Judgement:
     """How a file's hours fit a zone. `fitting`: the best zone and those that the data cannot tell from it, best first.
 
-    `mismatch_share`: share of hours that do not match the best zone's trading hours. `is_unique`: all fitting zones mean
-    the same instants.
+    `closed_share`: share of the file's trading that falls into hours the best zone calls closed. `is_unique`: all fitting
+    zones mean the same instants.
     """
 
     fitting: tuple[Zone, ...]
-    mismatch_share: float
+    closed_share: float
     is_unique: bool
 
 
@@ -162,21 +162,24 @@ def judge_zones(
             unique &= differing == 0
     if unique:
         fitting.sort(key=candidates.index)
-    return Judgement(tuple(fitting), counts[order[0]] / len(slots.starts), unique)
+    closed = ~calendar.is_open(order[0].to_utc(slots.starts[slots.active]) + middle)
+    return Judgement(tuple(fitting), float(np.mean(closed)), unique)
 
 
 def _mismatches(instants: Instants, active: Flags, *, calendar: TradingCalendar) -> int:
     """Slots that are active while the market is closed, or idle while it is open.
 
-    Before 2016 rows in the daily break count for nothing: some vendors traded through it, and some paused by their server's
-    clock instead of New York's, so that in the weeks between both clock changes their pause lies an hour off.
+    Up to 2015 some brokers on EU dates paused by their server's clock instead of New York's, so the hours around the pause
+    tell nothing in the weeks between the clock changes of the US and the EU.
     """
-    mismatch = calendar.is_open(instants) != active
-    early = np.flatnonzero((instants < _BREAK_IS_KEPT_FROM) & mismatch & active)
-    wall = to_wall(instants[early], zone=NEW_YORK)
-    in_break = (wall - wall.astype("datetime64[D]")) // np.timedelta64(1, "h") == ROLL_HOUR_NEW_YORK
-    monday_to_thursday = np.is_busday(wall.astype("datetime64[D]"), weekmask="1111000")
-    return int(np.count_nonzero(mismatch)) - int(np.count_nonzero(in_break & monday_to_thursday))
+    wrong = np.flatnonzero(calendar.is_open(instants) != active)
+    doubtful = instants[wrong][instants[wrong] < _PAUSE_IS_NEW_YORKS_FROM]
+    new_york = to_wall(doubtful, zone=NEW_YORK)
+    between_changes = to_wall(doubtful, zone=SERVER_ON_EU_DATES.iana) - new_york != np.timedelta64(7, "h")
+    hour = (new_york - new_york.astype("datetime64[D]")) // np.timedelta64(1, "h") - ROLL_HOUR_NEW_YORK
+    monday_to_thursday = np.is_busday(new_york.astype("datetime64[D]"), weekmask="1111000")
+    forgiven = between_changes & (np.abs(hour) <= 1) & monday_to_thursday
+    return len(wrong) - int(np.count_nonzero(forgiven))
 
 
 def _on_grid(zone: Zone, slots: Slots) -> bool:
