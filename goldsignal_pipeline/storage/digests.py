@@ -55,8 +55,9 @@ def upsert(
             set_={**content, **when},
             where=or_(*(getattr(PartitionDigest, name).is_distinct_from(value) for name, value in content.items())),
         )
+        .returning(PartitionDigest.month)
     )
-    return connection.execute(statement).rowcount == 1
+    return connection.execute(statement).first() is not None
 
 
 def by_month(connection: Connection, *, asset: str, symbol: str) -> dict[str, Digest]:

@@ -40,8 +40,9 @@ def append(
         insert(OperatorEvent)
         .values(at=at, kind=kind, severity=severity, message=message, cause=cause, run_id=run_id, natural_key=natural_key)
         .on_conflict_do_nothing(index_elements=["natural_key"])
+        .returning(OperatorEvent.id)
     )
-    return connection.execute(statement).rowcount == 1
+    return connection.execute(statement).first() is not None
 
 
 def read(connection: Connection, *, since: datetime, limit: int = 100) -> list[Event]:
