@@ -49,29 +49,32 @@ FLAGS = (
 )
 
 
+HIDE_NAVIGATION = "[...document.querySelectorAll('*')].filter(e => e.innerText === 'Hide navigation').pop()?.click()"
+SHOW_CHART = "[...document.querySelectorAll('*')].filter(e => e.innerText === '[Show Markdown]').pop().click()"
+
+
 @dataclass(frozen=True)
 class Picture:
-    """A page, the texts that must stand on it, what to click or scroll to before the picture, and its size."""
+    """A page, the texts that must stand on it, what is clicked before the picture is taken, and its size."""
 
     name: str
     path: str
     texts: tuple[str, ...]
-    script: str = ""
+    clicks: tuple[str, ...] = (HIDE_NAVIGATION,)
     width: int = 1280
     height: int = 720
 
 
 def pictures(month: str) -> tuple[Picture, ...]:
     """The pictures of the documentation; `month` is a finished month that holds candles."""
+    partition = f"/assets/candles?view=partitions&partition={month}"
+    texts = ("by_timeframe", "chart_XAUUSD-SIM")
+    graph = ("raw_candles", "candles", "6 / 6 Passed", "2 / 2 Passed")
     return (
-        Picture("asset-graph", "/asset-groups", ("raw_candles", "candles", "6 / 6 Passed", "2 / 2 Passed"), height=620),
-        Picture(
-            "candles-month",
-            f"/assets/candles?view=partitions&partition={month}",
-            ("by_timeframe", "chart_XAUUSD-SIM"),
-            height=900,
-        ),
-        Picture("automation", "/automation", ("live_cycle_schedule", "repair_sensor"), height=520),
+        Picture("asset-graph", "/asset-groups", graph, height=520),
+        Picture("candles-month", partition, texts, width=1500, height=1270),
+        Picture("candles-chart", partition, texts, (HIDE_NAVIGATION, SHOW_CHART), height=600),
+        Picture("automation", "/automation", ("live_cycle_schedule", "run_failure_events"), height=490),
     )
 
 
@@ -145,8 +148,9 @@ def take(page: Page, picture: Picture, *, address: str) -> bytes:
     page.call("Emulation.setDeviceMetricsOverride", **size)
     page.call("Page.navigate", url=address + picture.path)
     page.wait_for(picture.texts)
-    if picture.script:
-        page.value(picture.script)
+    for click in picture.clicks:
+        page.value(click)
+        time.sleep(1.0)
     time.sleep(2.0)  # the graph glides into its place
     drawn = base64.b64decode(page.call("Page.captureScreenshot", format="png")["data"])
     small = io.BytesIO()
