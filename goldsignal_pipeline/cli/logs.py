@@ -45,6 +45,9 @@ def configure(settings: Settings) -> None:
     handler.addFilter(RedactingFilter(_secrets))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger(_OURS).setLevel(settings.log_level)
+    # Warnings of libraries are for who develops with them, not for who runs a command.
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.DEBUG if settings.log_level == "DEBUG" else logging.ERROR)
 
 
 def mask(text: str) -> str:

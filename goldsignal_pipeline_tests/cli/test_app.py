@@ -38,6 +38,7 @@ def _logging_restored() -> Iterator[None]:
     before = root.handlers[:], root.level, ours.level
     yield
     root.handlers[:], root.level, ours.level = before
+    logging.captureWarnings(False)
 
 
 def _app_that(action: Callable[[], None]) -> typer.Typer:
@@ -142,6 +143,7 @@ def test_log_lines_go_to_standard_error_with_secrets_masked(capsys: pytest.Captu
     except ValueError:
         logger.exception("failed")
     logging.getLogger("a.library").info("chatter")
+    logging.getLogger("py.warnings").warning("a library's own affair")
     captured = capsys.readouterr()
     lines = [json.loads(line)["record"] for line in captured.err.splitlines()]
     assert [line["level"]["name"] for line in lines] == ["INFO", "ERROR"]
