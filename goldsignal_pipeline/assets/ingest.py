@@ -103,6 +103,19 @@ def ingest(
     return report
 
 
+def record_span(
+    database: Database, *, symbol: str, source: str, window: FetchWindow, rows: int, now: datetime, run_id: str | None
+) -> None:
+    """Remember that a file answered for its whole span, so that what it lacks counts as a hole; a known span adds nothing."""
+    with database.transaction() as connection:
+        known = fetches.windows(
+            connection, symbol=symbol, source=source, timeframe=window.timeframe, start=window.start, end=window.end
+        )
+        if ((known["start"] <= window.start) & (known["end"] >= window.end)).any():
+            return
+        fetches.record(connection, symbol=symbol, source=source, window=window, asked_at=now, rows=rows, credits=0, run_id=run_id)
+
+
 def store_digest(connection: Connection, *, symbol: str, month: str, now: datetime, run_id: str | None) -> None:
     """Write the digest of the newest observations of the bars that opened in `month`."""
     frame = raw_candles.newest(connection, symbol=symbol, start=month_start(month), end=month_start(next_month(month)))

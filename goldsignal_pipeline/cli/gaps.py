@@ -116,7 +116,7 @@ def find(database: Database, *, settings: Settings, symbol: str, start: datetime
             now=now,
             grace=settings.grace,
             quarantined=_quarantined(connection, symbol=symbol, start=first, end=beyond),
-            asked=_asked(connection, symbol=symbol, bases=bases, start=first, end=beyond),
+            asked=_asked(connection, symbol=symbol, start=first, end=beyond),
         )
     closed = closed_minutes(calendar=calendar, start=start, end=min(end, now)) if start < now else {}
     return GapReport(symbol, start, end, _cut(found, start=start, end=end), closed)
@@ -176,14 +176,15 @@ def _held(connection: Connection, *, symbol: str, bases: list[str], start: datet
     )
 
 
-def _asked(connection: Connection, *, symbol: str, bases: list[str], start: datetime, end: datetime) -> pd.DataFrame:
+def _asked(connection: Connection, *, symbol: str, start: datetime, end: datetime) -> pd.DataFrame:
+    """Every window that any source was asked for: whoever delivers no hour of a day has no five minutes of it either."""
     import pandas as pd
 
     from goldsignal_pipeline.market.timeframes import Timeframe
     from goldsignal_pipeline.storage import fetches
 
     frames = [
-        fetches.windows(connection, symbol=symbol, timeframe=Timeframe(base), start=start - _REACH, end=end) for base in bases
+        fetches.windows(connection, symbol=symbol, timeframe=timeframe, start=start - _REACH, end=end) for timeframe in Timeframe
     ]
     return pd.concat(frames, ignore_index=True)
 

@@ -30,6 +30,7 @@ from goldsignal_pipeline.errors import GoldSignalError, UsageError
 if TYPE_CHECKING:
     from goldsignal_pipeline.assets.ingest import IngestReport
     from goldsignal_pipeline.cli.launch import RunReport
+    from goldsignal_pipeline.market.delivery import Delivery
     from goldsignal_pipeline.market.sources import Side
     from goldsignal_pipeline.market.timeframes import Timeframe
     from goldsignal_pipeline.providers.files import FilePlan
@@ -158,6 +159,7 @@ def _import_file(
             progress=progress(f"inspecting {path.name}"),
         )
         report = IngestReport()
+        spans = _Spans()
         for delivery in iter_deliveries(plan, calendar=calendar, progress=progress(f"storing {path.name}")):
             stored = ingest(
                 database,
@@ -169,9 +171,37 @@ def _import_file(
                 run_id=None,
             )
             report = report.plus(stored)
+            spans.add(delivery)
+        spans.record(database, now=datetime.now(UTC))
     except GoldSignalError as error:
         return FileReport(path, error=error)
     return FileReport(path, plan=plan, report=report)
+
+
+class _Spans:
+    """From the first to the last bar of each source that a file holds."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, Timeframe], tuple[datetime, datetime, int]] = {}
+
+    def add(self, delivery: Delivery) -> None:
+        """Widen the span by the rows of one block."""
+        stamps = delivery.rows["timestamp"].dropna()
+        if len(stamps):
+            first, last = stamps.min().to_pydatetime(), stamps.max().to_pydatetime()
+            key = (str(delivery.source), delivery.timeframe)
+            begin, end, rows = self._seen.get(key, (first, last, 0))
+            self._seen[key] = (min(begin, first), max(end, last), rows + len(stamps))
+
+    def record(self, database: Database, *, now: datetime) -> None:
+        """Write the spans down once the whole file is stored."""
+        from goldsignal_pipeline.assets.ingest import record_span
+        from goldsignal_pipeline.market.sources import REAL_SYMBOL
+        from goldsignal_pipeline.providers.base import FetchWindow
+
+        for (source, timeframe), (first, last, rows) in self._seen.items():
+            window = FetchWindow(timeframe=timeframe, start=first, end=last + timeframe.length)
+            record_span(database, symbol=REAL_SYMBOL, source=source, window=window, rows=rows, now=now, run_id=None)
 
 
 def _derive(database: Database, settings: Settings, output: Output) -> list[RunReport]:

@@ -141,10 +141,15 @@ def newest_open(connection: Connection, *, symbol: str, source: Source | str, ti
 
 
 def close_before(connection: Connection, *, symbol: str, before: datetime) -> int | None:
-    """The close in ticks of the latest bar that opened before an instant, whatever its source; None without one."""
+    """The median close in ticks of the last five bars that opened within thirty days before an instant; None without any.
+
+    Whatever their source. The median, because no single bad row may speak for the market; thirty days, because gold moves.
+    """
     query = text(
-        "SELECT (close * 100)::bigint FROM goldsignal.raw_candles WHERE symbol = :symbol AND timestamp < :before"
-        " ORDER BY timestamp DESC, timeframe DESC, source DESC, observed_at DESC LIMIT 1"
+        "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY close) FROM ("
+        " SELECT DISTINCT ON (timestamp, timeframe, source) (close * 100)::bigint AS close FROM goldsignal.raw_candles"
+        " WHERE symbol = :symbol AND timestamp < :before AND timestamp >= :before - interval '30 days'"
+        " ORDER BY timestamp DESC, timeframe DESC, source DESC, observed_at DESC LIMIT 5) AS latest"
     )
     return connection.execute(query, {"symbol": symbol, "before": before}).scalar()
 

@@ -169,16 +169,14 @@ def test_sources_and_timeframes_are_separate_records(database: Database) -> None
     assert opens.tolist() == rows["timestamp"].dt.tz_localize(None).to_numpy().astype("datetime64[us]").tolist()
 
 
-def test_the_close_before_an_instant_is_that_of_the_newest_version(database: Database) -> None:
-    append(database, pd.concat([bar(0, 100), bar(1, 200)], ignore_index=True))
-    append(database, bar(1, 201), at=NOON + timedelta(minutes=5))
+def test_the_reference_close_counts_each_bar_once_by_its_newest_version(database: Database) -> None:
+    append(database, pd.concat([bar(0, 100), bar(1, 200), bar(2, 300)], ignore_index=True))
+    for minute, close in enumerate((201, 202, 203)):
+        append(database, bar(1, close), at=NOON + timedelta(minutes=5 + minute))
     opened = datetime(2026, 1, 5, tzinfo=UTC)
     with database.transaction() as connection:
-        closes = [
-            raw_candles.close_before(connection, symbol=SYMBOL, before=opened + timedelta(minutes=minutes))
-            for minutes in (0, 5, 6)
-        ]
-    assert closes == [None, 100, 201]
+        assert raw_candles.close_before(connection, symbol=SYMBOL, before=opened) is None
+        assert raw_candles.close_before(connection, symbol=SYMBOL, before=opened + timedelta(days=1)) == 203
 
 
 def test_an_empty_delivery_stores_nothing(database: Database) -> None:
@@ -202,3 +200,24 @@ def test_two_runs_that_deliver_the_same_bars_store_them_once(database: Database)
         thread.join()
     assert sorted(one.stored for one in results) == [0, 0, 500]
     assert len(stored(database)) == 500
+
+
+def level(closes: list[int], *, first: datetime) -> pd.DataFrame:
+    stamps = pd.date_range(first, periods=len(closes), freq="5min").as_unit("us")
+    prices = {name: pd.Series(closes, dtype="int64") for name in PRICES}
+    return pd.DataFrame({"timestamp": stamps, **prices, "volume": float("nan")})
+
+
+def test_no_single_bad_bar_can_be_the_reference_close(database: Database) -> None:
+    append(database, level([500_000, 500_100, 500_200, 115, 500_300], first=NOON))
+    with database.transaction() as connection:
+        assert raw_candles.close_before(connection, symbol=SYMBOL, before=NOON + timedelta(days=1)) == 500_100
+
+
+def test_a_close_of_another_year_is_no_reference(database: Database) -> None:
+    """Files are imported in any order: what gold cost in 2019 says nothing about 2025."""
+    first = datetime(2019, 2, 25, 10, tzinfo=UTC)
+    append(database, level([132_700] * 5, first=first))
+    with database.transaction() as connection:
+        assert raw_candles.close_before(connection, symbol=SYMBOL, before=first + timedelta(days=31)) is None
+        assert raw_candles.close_before(connection, symbol=SYMBOL, before=first + timedelta(days=29)) == 132_700
