@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from goldsignal_pipeline.assets.ingest import Asked, IngestReport, ingest
 from goldsignal_pipeline.errors import ProviderError
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from goldsignal_pipeline.market.delivery import Delivery
     from goldsignal_pipeline.providers.base import Provider
     from goldsignal_pipeline.storage.database import Database
-
-PAGE_BARS: Final = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +153,6 @@ def fetch_windows(
         asked=asked,
         now=now,
         grace=grace,
-        page_bars=PAGE_BARS,
+        page_bars=provider.page_bars,
     )
     return [FetchWindow(timeframe=timeframe, start=window.start, end=window.end) for window in planned]

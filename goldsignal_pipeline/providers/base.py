@@ -98,6 +98,11 @@ class Provider(Protocol):
         """The timeframe the live cycle asks for."""
         ...
 
+    @property
+    def page_bars(self) -> int:
+        """How many slots of its timeframe one call answers at most, so that windows can be planned to fit."""
+        ...
+
     def calls_needed(self, window: FetchWindow) -> int:
         """How many credits `fetch` of this window costs at most (0 for a free source)."""
         ...

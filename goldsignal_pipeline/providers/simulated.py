@@ -23,6 +23,7 @@ from goldsignal_pipeline.providers.base import FetchWindow
 from goldsignal_pipeline.providers.simulated_market import MinuteBars, SimulatedMarket, week_of
 
 SIMULATED_SOURCE: Final = Source("simulated", Side.BID)
+UNBOUNDED_PAGE: Final = 1_000_000
 RECORD_START: Final = datetime(2003, 5, 1, tzinfo=UTC)
 _WEEKS_PER_PAGE: Final = 26
 
@@ -49,6 +50,11 @@ class SimulatedProvider:
     def base_timeframe(self) -> Timeframe:
         """The timeframe the live cycle asks for."""
         return self._base_timeframe
+
+    @property
+    def page_bars(self) -> int:
+        """Any number: the simulated market answers every window at once."""
+        return UNBOUNDED_PAGE
 
     def calls_needed(self, window: FetchWindow) -> int:
         """Nothing: the simulated market is free."""

@@ -105,6 +105,11 @@ class TwelveDataProvider:
         """The timeframe the live cycle asks for."""
         return self._base_timeframe
 
+    @property
+    def page_bars(self) -> int:
+        """How many slots of its timeframe one call answers at most."""
+        return BARS_PER_PAGE
+
     def calls_needed(self, window: FetchWindow) -> int:
         """Credits that `fetch` of this window takes, not counting attempts that fail."""
         return len(pages(window, now=self._clock()))

@@ -65,6 +65,10 @@ class FailingAfter:
     def base_timeframe(self) -> Timeframe:
         return self.inner.base_timeframe
 
+    @property
+    def page_bars(self) -> int:
+        return 1000
+
     def calls_needed(self, window: FetchWindow) -> int:
         return self.inner.calls_needed(window)
 
