@@ -67,7 +67,7 @@ class FailingAfter:
 
     @property
     def page_bars(self) -> int:
-        return 1000
+        return 5000
 
     def calls_needed(self, window: FetchWindow) -> int:
         return self.inner.calls_needed(window)

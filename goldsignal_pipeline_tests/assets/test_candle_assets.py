@@ -13,7 +13,7 @@ from sqlalchemy import text
 from goldsignal_pipeline.assets.partitions import months_between
 from goldsignal_pipeline.assets.raw_candles import raw_candles
 from goldsignal_pipeline.market.timeframes import Timeframe
-from goldsignal_pipeline.providers.base import VendorUnavailableError
+from goldsignal_pipeline.providers.base import DayLimitError
 from goldsignal_pipeline.storage.database import Database
 from goldsignal_pipeline_tests.assets.conftest import Materialize, simulated
 from goldsignal_pipeline_tests.assets.support import FailingAfter, everything, rows, step_failures
@@ -92,10 +92,10 @@ def test_a_live_run_draws_no_picture(materialize: Materialize) -> None:
 
 
 def test_what_came_before_a_vendor_failed_is_stored_and_the_cause_is_told(materialize: Materialize, database: Database) -> None:
-    failing = FailingAfter(simulated(NOW, timeframe=Timeframe.M5), windows=1, error=VendorUnavailableError("The vendor is away."))
+    failing = FailingAfter(simulated(NOW, timeframe=Timeframe.M5), windows=1, error=DayLimitError("The credits are gone."))
     result = materialize("2026-02", "2026-03", now=NOW, provider=failing, selection=[raw_candles])
     assert not result.success
-    assert "The vendor is away." in step_failures(result)[0]
+    assert "The credits are gone." in step_failures(result)[0]
     stored = rows(database, "SELECT count(*) FROM raw_candles")[0][0]
     assert stored > 1000
     assert materialize("2026-02", "2026-03", now=NOW, provider=failing.inner, selection=[raw_candles]).success
