@@ -19,7 +19,14 @@ from sqlalchemy import create_engine, text
 
 from goldsignal_pipeline.cli.services import Addresses, database_in_use, shell_exports
 from goldsignal_pipeline.cli.services.addresses import own_addresses, own_database_url, prepare_own_database
-from goldsignal_pipeline.cli.services.processes import MARK, Service, kill_marked, marked_processes, service_environment
+from goldsignal_pipeline.cli.services.processes import (
+    MARK,
+    Service,
+    kill_marked,
+    living_process,
+    marked_processes,
+    service_environment,
+)
 from goldsignal_pipeline.cli.services.record import UpRecord, read_record, up_lock, write_record
 from goldsignal_pipeline.cli.services.removal import main as clean
 from goldsignal_pipeline.cli.services.runs import process_tags, runs_without_process
@@ -147,6 +154,17 @@ def test_a_recycled_pid_is_not_taken_for_the_running_up(tmp_path: Path) -> None:
     assert UpRecord(os.getpid(), record.created - 5, "m", "", 1).process() is None
     (tmp_path / "services.json").write_text("{half")
     assert read_record(tmp_path) is None
+
+
+def test_a_dead_process_that_nobody_collected_does_not_count_as_living() -> None:
+    child = subprocess.Popen(["/bin/sleep", "60"])
+    created = psutil.Process(child.pid).create_time()
+    assert living_process(child.pid, created=created) is not None
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE
+    assert living_process(child.pid, created=created) is None
+    child.wait()
 
 
 def test_only_one_process_holds_the_lock_of_up_and_the_kernel_frees_it(tmp_path: Path) -> None:

@@ -108,6 +108,20 @@ def service_environment(mark: str, extra: dict[str, str]) -> dict[str, str]:
     return kept | extra | {MARK: mark, "PYTHONUNBUFFERED": "1"}
 
 
+def living_process(pid: int, *, created: float) -> psutil.Process | None:
+    """The process that was given this pid at `created` (Unix seconds).
+
+    None when it is gone, when another program has the pid now, or when it is dead and merely not collected by its parent yet
+    (in a container whose first process collects nobody, that lasts for ever).
+    """
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - created) < 1.0
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.Error:
+        return None
+
+
 def marked_processes(mark: str) -> list[psutil.Process]:
     """Every live process that carries the mark."""
     found = []

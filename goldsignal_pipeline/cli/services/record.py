@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from goldsignal_pipeline.cli.services.processes import living_process
 from goldsignal_pipeline.storage.private_files import write_private
 
 
@@ -30,12 +31,8 @@ class UpRecord:
     code_server_port: int
 
     def process(self) -> psutil.Process | None:
-        """The running `up`; None when the pid is gone or belongs to another program by now."""
-        try:
-            process = psutil.Process(self.pid)
-            return process if abs(process.create_time() - self.created) < 1.0 else None
-        except psutil.Error:
-            return None
+        """The running `up`; None when it is gone or the pid belongs to another program by now."""
+        return living_process(self.pid, created=self.created)
 
 
 def record_path(home: Path) -> Path:

@@ -17,6 +17,7 @@ import psutil
 import psycopg
 
 from goldsignal_pipeline.cli.services.addresses import libpq_url
+from goldsignal_pipeline.cli.services.processes import living_process
 
 _REPORT: Final = """
 import sys
@@ -75,6 +76,6 @@ def _unfinished(dagster_url: str, tag: str) -> list[tuple[str, str]]:
 def _lives(owner: str) -> bool:
     try:
         pid, created = owner.split(":")
-        return bool(abs(psutil.Process(int(pid)).create_time() - float(created)) < 1.0)
-    except (ValueError, psutil.Error):
+        return living_process(int(pid), created=float(created)) is not None
+    except ValueError:
         return False
