@@ -52,4 +52,5 @@ def candles(
         )
         for month, metadata in candles_summary(opened, months=context.partition_keys, with_pictures=drawn).items():
             context.add_asset_metadata(metadata, asset_key="candles", partition_key=month)
-    return dg.MaterializeResult(metadata=done.metadata())
+    context.log.info(done.sentence())
+    return dg.MaterializeResult()

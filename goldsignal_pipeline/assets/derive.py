@@ -41,15 +41,12 @@ class Derived:
     deleted: int = 0
     unchanged: int = 0
 
-    def metadata(self) -> dict[str, int | str]:
-        """The figures for the run's record."""
-        return {
-            "symbols": ", ".join(self.symbols) or "none",
-            "inserted": self.inserted,
-            "updated": self.updated,
-            "deleted": self.deleted,
-            "unchanged": self.unchanged,
-        }
+    def sentence(self) -> str:
+        """The figures of the whole range for the run's log; each month's own are its metadata."""
+        return (
+            f"Candles of {', '.join(self.symbols) or 'no symbol'}: {self.inserted} inserted, {self.updated} updated, "
+            f"{self.deleted} deleted, {self.unchanged} unchanged."
+        )
 
 
 @dataclass(frozen=True, slots=True)

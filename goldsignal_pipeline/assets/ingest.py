@@ -47,11 +47,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What became of the delivered rows; `months` are those whose observations changed."""
+    """What became of the delivered rows: read = stored + unchanged + folded + quarantined.
+
+    `folded` rows repeat another one of their delivery exactly; `months` are those whose observations changed.
+    """
 
     read: int = 0
     stored: int = 0
     unchanged: int = 0
+    folded: int = 0
     quarantined: Mapping[str, int] = field(default_factory=dict)
     months: tuple[str, ...] = ()
 
@@ -61,6 +65,7 @@ class IngestReport:
             read=self.read + other.read,
             stored=self.stored + other.stored,
             unchanged=self.unchanged + other.unchanged,
+            folded=self.folded + other.folded,
             quarantined=dict(Counter(self.quarantined) + Counter(other.quarantined)),
             months=tuple(sorted({*self.months, *other.months})),
         )
@@ -172,6 +177,7 @@ def _store(
         read=len(delivery.rows) + len(delivery.rejected),
         stored=appended.stored,
         unchanged=appended.unchanged,
+        folded=judged.folded,
         quarantined={str(reason): int(count) for reason, count in judged.rejected["reason"].value_counts().items()},
         months=_months(judged.rows["timestamp"]) if appended.stored else (),
     )

@@ -56,4 +56,5 @@ def raw_candles(
         )
         for month, metadata in raw_candles_summary(opened, symbol=provider.symbol, months=context.partition_keys).items():
             context.add_asset_metadata(metadata, asset_key="raw_candles", partition_key=month)
-    return dg.MaterializeResult(metadata=done.metadata())
+    context.log.info(done.sentence())
+    return dg.MaterializeResult()

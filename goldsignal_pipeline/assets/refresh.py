@@ -36,20 +36,13 @@ class Refreshed:
     report: IngestReport = field(default_factory=IngestReport)
     caught_up: str = ""
 
-    def metadata(self) -> dict[str, int | str]:
-        """The figures for the run's record."""
-        told = {"caught_up": self.caught_up} if self.caught_up else {}
+    def sentence(self) -> str:
+        """The figures of the whole range for the run's log; each month's own are its metadata."""
         rejected = ", ".join(f"{reason} {count}" for reason, count in sorted(self.report.quarantined.items()))
-        return {
-            "source": self.source,
-            "windows_asked": self.windows,
-            "credits": self.credits,
-            "rows_read": self.report.read,
-            "stored": self.report.stored,
-            "unchanged": self.report.unchanged,
-            "quarantined": rejected or "none",
-            **told,
-        }
+        return (
+            f"Asked {self.source} for {self.windows} windows ({self.credits} credits): {self.report.read} rows read, "
+            f"{self.report.stored} stored, {self.report.unchanged} unchanged, quarantined {rejected or 'none'}. {self.caught_up}"
+        ).rstrip()
 
 
 def refresh(
