@@ -99,6 +99,15 @@ def database(postgres_url: str) -> Iterator[Database]:
     opened.dispose()
 
 
+@contextmanager
+def migrated_database(server: Server) -> Iterator[Database]:
+    """An empty, migrated database for as long as the block runs, for fixtures that live longer than one test."""
+    with contextmanager(_database)(server, template=TEMPLATE) as url:
+        opened = Database(url)
+        yield opened
+        opened.dispose()
+
+
 def _database(server: Server, *, template: str) -> Iterator[str]:
     name = f"test_{uuid4().hex[:12]}"
     server.admin(f"CREATE DATABASE {name} TEMPLATE {template}")

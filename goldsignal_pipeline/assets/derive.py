@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from goldsignal_pipeline.assets.partitions import month_start, next_month
 from goldsignal_pipeline.assets.versions import CANDLES_VERSION
 from goldsignal_pipeline.errors import DataError
@@ -21,6 +23,8 @@ from goldsignal_pipeline.market.candles import candle_schema, closing_months
 from goldsignal_pipeline.market.digests import combine, frame_digest
 from goldsignal_pipeline.market.hours import TradingCalendar, load_calendar
 from goldsignal_pipeline.market.projection import Projection, project
+from goldsignal_pipeline.market.timeframes import Timeframe, bar_open
+from goldsignal_pipeline.market.zones import to_datetime, to_instant
 from goldsignal_pipeline.storage import candles, digests, quarantine, raw_candles, trading_days
 from goldsignal_pipeline.storage.locks import lock_months
 
@@ -95,12 +99,23 @@ def stale_months(connection: Connection, *, symbol: str, rules: Rules) -> list[s
     """Months whose candles are missing, or were derived from other observations or by other rules than today's."""
     observed = digests.by_month(connection, asset="raw_candles", symbol=symbol)
     derived = digests.by_month(connection, asset="candles", symbol=symbol)
-    wanted = sorted({*observed, *(next_month(month) for month in observed)} & {*observed, *derived})
+    followers = {next_month(month) for month in observed} - {*observed}
+    last_bars = {month for month in followers - {*derived} if _receives_a_bar(connection, symbol, month, observed=observed)}
+    wanted = sorted({*observed, *(followers & {*derived}), *last_bars})
     return [
         month
         for month in wanted
         if month not in derived or derived[month].inputs_digest != rules.inputs_digest(_observed_digests(observed, month))
     ]
+
+
+def _receives_a_bar(connection: Connection, symbol: str, month: str, *, observed: Mapping[str, digests.Digest]) -> bool:
+    """Whether a bar that was observed in the month before closes in `month`, which nothing was observed in but has begun."""
+    start = month_start(month)
+    if observed[next_month(month, steps=-1)].computed_at < start:
+        return False
+    last_day = bar_open(np.array([to_instant(start) - np.timedelta64(1, "us")]), timeframe=Timeframe.D1)
+    return symbol in raw_candles.symbols(connection, start=to_datetime(last_day[0]), end=start)
 
 
 def _project(observed: pd.DataFrame, *, months: Sequence[str], now: datetime, rules: Rules) -> Projection:

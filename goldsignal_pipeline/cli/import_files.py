@@ -73,6 +73,7 @@ class FileReport:
             "read": self.report.read,
             "stored": self.report.stored,
             "unchanged": self.report.unchanged,
+            "folded": self.report.folded,
             "quarantined": dict(self.report.quarantined),
             "months": self.report.months,
             "notes": self.plan.notes,
@@ -255,6 +256,7 @@ def _imported(report: FileReport) -> list[tuple[str, str]]:
         ("rows read", f"{counts.read:,}"),
         ("stored", f"{counts.stored:,}"),
         ("unchanged", f"{counts.unchanged:,}"),
+        ("folded", f"{counts.folded:,}  (exact repetitions)"),
         ("quarantined", f"{sum(counts.quarantined.values()):,}" + (f"  ({quarantined})" if quarantined else "")),
     ]
     return rows + [("note", note) for note in plan.notes]
