@@ -27,6 +27,7 @@ from goldsignal_pipeline.providers.files.streams import ByteSource, line_blocks,
 from goldsignal_pipeline.providers.files.text import Opener, TextReader, quote_of, split_lines
 from goldsignal_pipeline.providers.files.zones import UTC_ZONE
 
+_ENCRYPTED: Final = 1
 _PRICES: Final = ("open", "high", "low", "close")
 _LEAN_ROW: Final = re.compile(r"(?:\d{1,8}|\d{8} \d{2}:\d{2})(?P<values>(?:,[\d.]*){10}|(?:,[\d.]*){5})")
 _LEAN_DAY: Final = re.compile(r"(?P<day>\d{8})_(?P<symbol>[a-z]+)_(?P<resolution>[a-z]+)_(?:quote|trade)", re.IGNORECASE)
@@ -43,6 +44,8 @@ def open_zip(path: Path) -> Reader:
             raise FileFormatError(
                 f"{path.name} holds {len(tables)} files, expected one of candles", done="nothing was read", fix="unpack it first"
             )
+        if archive.getinfo(tables[0]).flag_bits & _ENCRYPTED:
+            raise FileFormatError(f"{path.name} is encrypted", done="nothing was read", fix="unpack it first")
         with archive.open(tables[0]) as member:
             first = next(line_blocks(member, block_bytes=4096), b"").split(b"\n")[0].decode().strip()
     opener = _member_opener(path, tables[0])

@@ -104,7 +104,8 @@ class Census:
         self.recent = pd.concat([self.recent, fresh], ignore_index=True) if len(self.recent) else fresh.reset_index(drop=True)
         if len(self.recent) > _RECENT_ROWS:
             newest = self.recent["stamp"].max()
-            self.recent = self.recent[self.recent["stamp"] > newest - _RECENT_DAYS].reset_index(drop=True)
+            recent = self.recent[self.recent["stamp"] > newest - _RECENT_DAYS].drop_duplicates()
+            self.recent = recent.tail(2 * _RECENT_ROWS).reset_index(drop=True)
 
     def forget(self, stamps: Instants) -> None:
         """Take minutes out again that turned out to be no bars of this timeframe."""

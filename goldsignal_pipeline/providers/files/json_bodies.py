@@ -93,7 +93,7 @@ def _load(path: Path) -> tuple[list[dict[str, Any]], int]:
         position = source.position()
     try:
         content = json.loads(text, parse_float=str)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileFormatError(
             f"{path.name} is no complete JSON: {error}", done="nothing was read", fix="fetch the file again"
         ) from error

@@ -5,7 +5,6 @@ A reader only takes apart; it neither converts prices nor decides zone, timefram
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -76,10 +75,18 @@ class Reader(Protocol):
 
 def to_floats(column: pd.Series) -> npt.NDArray[np.float64]:
     """A column of text or numbers as floats, NaN where it is no number; for judging, never for prices that are stored."""
-    if isinstance(column.dtype, pd.StringDtype):
-        with contextlib.suppress(pa.ArrowInvalid):
-            return np.asarray(pa.array(column).cast(pa.float64()).to_numpy(zero_copy_only=False))
-    return np.asarray(pd.to_numeric(column, errors="coerce"), dtype=np.float64)
+    exact = nearest_floats(column)
+    return np.asarray(pd.to_numeric(column, errors="coerce"), dtype=np.float64) if exact is None else exact
+
+
+def nearest_floats(column: pd.Series) -> npt.NDArray[np.float64] | None:
+    """The floats nearest to a column of decimal texts, correctly rounded; None when one of them is no number."""
+    if not isinstance(column.dtype, pd.StringDtype):
+        return None
+    try:
+        return np.asarray(pa.array(column).cast(pa.float64()).to_numpy(zero_copy_only=False))
+    except pa.ArrowInvalid:
+        return None
 
 
 def joined_payload(frame: pd.DataFrame, *, separator: str) -> Callable[[npt.NDArray[np.int64]], list[str]]:

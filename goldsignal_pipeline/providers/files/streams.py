@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, cast
+
+import pyarrow as pa
 
 from goldsignal_pipeline.providers.files.errors import FileFormatError
 
@@ -47,10 +50,8 @@ def open_bytes(path: Path) -> Iterator[ByteSource]:
                 return
             with gzip.open(disk, "rb") as stream:
                 yield ByteSource(cast("IO[bytes]", stream), disk)
-    except (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile) as error:
-        raise FileFormatError(
-            f"{path.name} is a damaged archive: {error}", done="nothing was read", fix="fetch or pack the file again"
-        ) from error
+    except (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, lzma.LZMAError, pa.ArrowException) as error:
+        raise FileFormatError(f"{path.name} is damaged: {error}", done="nothing was read", fix="fetch the file again") from error
     except OSError as error:
         raise FileFormatError(
             f"{path.name} cannot be opened: {error.strerror or error}", done="nothing was read", fix="check path and rights"

@@ -15,12 +15,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from typing import Final
 
 import pandas as pd
 
+from goldsignal_pipeline.errors import UsageError
 from goldsignal_pipeline.market.sources import Side
 from goldsignal_pipeline.providers.files.errors import FileFormatError
 from goldsignal_pipeline.providers.files.levels import refuse_other_instrument
@@ -187,7 +189,9 @@ def _facts(
 def _commented_zone(comments: list[str]) -> Zone | None:
     for comment in comments:
         if match := _TIMEZONE_LINE.match(comment):
-            return parse_zone(match[1])
+            # A name that is no zone ("Exchange") states nothing.
+            with contextlib.suppress(UsageError):
+                return parse_zone(match[1])
     return None
 
 

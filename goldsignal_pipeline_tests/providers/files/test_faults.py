@@ -22,8 +22,11 @@ from goldsignal_pipeline_tests.providers.files.generated import (
     lines,
     price,
     write,
+    write_bi5,
     write_csv,
+    write_lean,
     write_mt5_export,
+    write_oanda,
 )
 
 pytestmark = pytest.mark.fault("files")
@@ -60,8 +63,8 @@ def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
         (random.Random(7).randbytes(5000), "binary"),
         (b"<!DOCTYPE html><html><body>Request denied</body></html>", "web page"),
         (b"PAR1" + b"\0" * 300, "damaged parquet"),
-        (b"PK\x03\x04" + b"\0" * 300, "damaged archive"),
-        (gzip.compress(b"time,open,high,low,close\n" * 9000)[:-40], "damaged archive"),
+        (b"PK\x03\x04" + b"\0" * 300, "is damaged"),
+        (gzip.compress(b"time,open,high,low,close\n" * 9000)[:-40], "is damaged"),
         (b'{"candles": [{"complete": true, "ti', "no complete JSON"),
         (b'{"status": "error", "code": 429, "message": "You have run out of API credits"}', "vendor's error"),
         (b"20250303 000000123,2900.1,2900.3,0\n", "ticks"),
@@ -260,6 +263,53 @@ def test_prices_are_rounded_as_the_decimal_that_was_written(tmp_path: Path) -> N
     rows = [f"2025-03-03T{hour:02d}:00:00Z,1920.755,1920.76500001,1920.745,1920.75,1.005" for hour in range(3, 9)]
     delivered = read(write(tmp_path / "gold.csv", rows, header="timestamp,open,high,low,close,volume")).delivery.rows
     assert delivered[PRICES].iloc[0].tolist() == [192076, 192077, 192074, 192075]
+
+
+def test_a_price_of_twenty_digits_is_rounded_as_written_and_not_as_its_float(tmp_path: Path) -> None:
+    rows = [f"2025-03-03T{hour:02d}:00:00Z,1920.7450000000000001,1920.755,1920.745, 1920.755,1" for hour in range(3, 9)]
+    delivered = read(write(tmp_path / "gold.csv", rows, header="timestamp,open,high,low,close,volume")).delivery.rows
+    assert delivered[PRICES].iloc[0].tolist() == [192075, 192076, 192074, 192076]
+
+
+def test_a_time_without_an_offset_among_times_with_one_is_unreadable(tmp_path: Path, month: pd.DataFrame) -> None:
+    rows = lines(month, zone="UTC", stamp="%Y-%m-%dT%H:%M:%S+00:00")
+    rows[7] = rows[7].replace("+00:00", "")
+    reading = read(write(tmp_path / "gold.csv", rows, header="timestamp,open,high,low,close,volume"))
+    assert reading.delivery.rejected["payload"].tolist() == [rows[7]]
+    assert_same_bars(reading.delivery.rows, month.drop(index=7))
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "zip", "json", "bi5"])
+def test_damage_anywhere_is_a_typed_error_or_costs_only_damaged_rows(tmp_path: Path, kind: str) -> None:
+    frame = bars("2025-03-04", "2025-03-05", Timeframe.M1)
+    sound = _sound_file(tmp_path, kind, frame).read_bytes()
+    random_source = random.Random(11)
+    for _ in range(25):
+        damaged = bytearray(sound)
+        for _ in range(random_source.randint(1, 12)):
+            damaged[random_source.randrange(len(damaged))] = random_source.randrange(256)
+        path = _sound_file(tmp_path, kind, frame)
+        path.write_bytes(bytes(damaged[: random_source.randint(len(damaged) // 2, len(damaged))]))
+        try:
+            reading = read(path, zone="UTC")
+        except FileFormatError:
+            continue
+        for delivery in reading.deliveries:
+            assert len(delivery.rows) + len(delivery.rejected) == reading.plan.rows
+
+
+def _sound_file(folder: Path, kind: str, frame: pd.DataFrame) -> Path:
+    if kind == "parquet":
+        table = pd.DataFrame({"timestamp": frame["opens"], **{name: frame[name] / 100 for name in PRICES}, "volume": 1.0})
+        table.to_parquet(folder / "gold.parquet")
+        return folder / "gold.parquet"
+    if kind == "zip":
+        return write_lean(folder / "20250304_quote.zip", frame, day="20250304")
+    if kind == "json":
+        return write_oanda(folder / "gold.json", frame, granularity="M1")
+    if kind == "bi5":
+        return write_bi5(folder / "XAUUSD/2025/02/04/BID_candles_min_1.bi5", frame, start="2025-03-04")
+    return write_csv(folder / f"gold.{kind}", frame)
 
 
 def test_a_file_that_changes_between_looking_and_reading_is_refused(tmp_path: Path, month: pd.DataFrame) -> None:
