@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from goldsignal_pipeline.assets.derive import Rules, stale_months
-from goldsignal_pipeline.assets.refresh import fetch_windows
 from goldsignal_pipeline.market.digests import combine
+from goldsignal_pipeline.market.fetch_plan import plan_fetch
+from goldsignal_pipeline.market.gaps import answered_windows, is_covered
 from goldsignal_pipeline.market.hours import load_calendar
-from goldsignal_pipeline.storage import digests
+from goldsignal_pipeline.storage import digests, fetches, raw_candles
 
 if TYPE_CHECKING:
+    from goldsignal_pipeline.market.sources import Source
+    from goldsignal_pipeline.market.timeframes import Timeframe
     from goldsignal_pipeline.providers.base import Provider
     from goldsignal_pipeline.storage.database import Database
 
@@ -24,6 +27,14 @@ class StaleRange:
 
     months: tuple[str, ...]
     digest: str
+
+
+class _Span(TypedDict):
+    symbol: str
+    source: Source
+    timeframe: Timeframe
+    start: datetime
+    end: datetime
 
 
 def stale_ranges(
@@ -46,16 +57,28 @@ def stale_ranges(
     return StaleRange(tuple(sorted(months)), combine(reasons)[:16])
 
 
-def holes_to_refetch(
+def hole_to_refetch(
     database: Database, provider: Provider, *, since: datetime, until: datetime, now: datetime, grace: timedelta
-) -> list[datetime]:
-    """Start and end of what `fetch_plan` would ask for between `since` and `until`; empty when nothing is worth a call.
+) -> tuple[datetime, datetime] | None:
+    """Begin and end of what is worth asking again between `since` and `until`: bars asked for once that did not come.
 
-    `until` leaves the newest bars to the live cycle.
+    What nobody has asked for is no hole: history is fetched by `up` and backfills, the newest bars by the next live cycle,
+    which reaches back to the last good one. None when no call is worth it.
     """
-    windows = [
-        window
-        for window in fetch_windows(database, provider, start=since, end=until, now=now, grace=grace)
-        if window.start < until
-    ]
-    return [windows[0].start, windows[-1].end] if windows else []
+    timeframe = provider.base_timeframe
+    span: _Span = {"symbol": provider.symbol, "source": provider.source, "timeframe": timeframe, "start": since, "end": until}
+    with database.transaction(read_only=True) as connection:
+        asked = fetches.windows(connection, **span)
+        held = raw_candles.opens(connection, **span)
+    opens = load_calendar().expected_opens(timeframe=timeframe, start=since, end=until)
+    starts, ends, _ = answered_windows(asked, timeframe=timeframe, grace=grace)
+    due = plan_fetch(
+        opens[is_covered(opens, starts=starts, ends=ends)],
+        timeframe=timeframe,
+        held=held,
+        asked=asked,
+        now=now,
+        grace=grace,
+        page_bars=provider.page_bars,
+    )
+    return (due[0].start, due[-1].end) if due else None

@@ -39,12 +39,12 @@ def repair_sensor(
     settings: SettingsResource,
 ) -> dg.SensorResult | dg.SkipReason:
     """At most one derive run and one backfill run per tick, each keyed by what it repairs."""
-    from goldsignal_pipeline.automation.repairs import holes_to_refetch, stale_ranges
+    from goldsignal_pipeline.automation.repairs import hole_to_refetch, stale_ranges
 
     now, chosen = clock.now(), settings.read()
     with database.open() as opened:
         stale = stale_ranges(opened, grace=chosen.grace, source_order=chosen.source_order, settled_before=now - SETTLING_TIME)
-        holes = holes_to_refetch(
+        hole = hole_to_refetch(
             opened,
             feed.provider(opened, clock),
             since=now - timedelta(days=HOLES_LOOKBACK_DAYS),
@@ -58,17 +58,17 @@ def repair_sensor(
         # The hour is part of the key, so that a repair that failed is asked for again while its months stay stale.
         key = f"derive:{stale.digest}:{now:%Y-%m-%dT%H}"
         requests.append(dg.RunRequest(run_key=key, job_name="derive", tags=range_tags(first, last)))
-    if holes:
-        requests.append(_hole_request(holes, now=now))
+    if hole is not None:
+        requests.append(_hole_request(*hole, now=now))
     if not requests:
         return dg.SkipReason("every month is as new as its observations, and no recent hole is worth a call")
     return dg.SensorResult(run_requests=requests, cursor=json.dumps({"at": now.isoformat(), "requests": len(requests)}))
 
 
-def _hole_request(opens: Sequence[datetime], *, now: datetime) -> dg.RunRequest:
-    key = f"holes:{opens[0]:%Y-%m-%dT%H:%MZ}:{opens[-1]:%Y-%m-%dT%H:%MZ}:{now:%Y-%m-%d}"
-    first, last = month_of(opens[0]), month_of(max(opens[-1], now))
-    return dg.RunRequest(run_key=key, job_name="backfill", tags=range_tags(first, last))
+def _hole_request(begin: datetime, end: datetime, *, now: datetime) -> dg.RunRequest:
+    # The begin alone is the key: the end moves with the clock, and a call that failed is not worth another on the same day.
+    key = f"hole:{begin:%Y-%m-%dT%H:%MZ}:{now:%Y-%m-%d}"
+    return dg.RunRequest(run_key=key, job_name="backfill", tags=range_tags(month_of(begin), month_of(max(end, now))))
 
 
 @dg.run_failure_sensor(

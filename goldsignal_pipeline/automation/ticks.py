@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from goldsignal_pipeline.assets.partitions import FIRST_MONTH, month_of
+from goldsignal_pipeline.market.zones import to_instant
 
 if TYPE_CHECKING:
     from goldsignal_pipeline.market.hours import TradingCalendar
@@ -74,9 +77,7 @@ def cycle_for_tick(
     if bar_close is None:
         return Idle("the market has been closed for ten days")
     if last_good_close is not None and last_good_close >= bar_close:
-        return Idle(
-            f"no new {timeframe} bar since {bar_close:%Y-%m-%d %H:%M} UTC; next open {calendar.next_open(now):%a %H:%M} UTC"
-        )
+        return Idle(f"no new {timeframe} bar since {bar_close:%Y-%m-%d %H:%M} UTC; {_market(now, calendar=calendar)}")
     run_key = f"live_cycle:{bar_close:%Y-%m-%dT%H:%MZ}"
     if last is not None and last.bar_close == bar_close:
         if last.succeeded is None:
@@ -84,3 +85,9 @@ def cycle_for_tick(
         run_key += f":again:{now:%Y-%m-%dT%H}"
     since = min(last_good_close or bar_close, bar_close) - REFETCH_BARS * timeframe.length - STRADDLING_BAR
     return Cycle(bar_close, run_key, max(month_of(since), FIRST_MONTH), month_of(now))
+
+
+def _market(now: datetime, *, calendar: TradingCalendar) -> str:
+    if calendar.is_open(np.array([to_instant(now)]))[0]:
+        return "the market is open"
+    return f"next open {calendar.next_open(now):%a %H:%M} UTC"
