@@ -99,16 +99,10 @@ def inspect_file(
     status = path.stat()
     facts = reader.facts
     census = take_census(reader, progress=None if progress is None else lambda done: progress(done, status.st_size))
-    found = decide_timeframe(census, claimed=timeframe, stated=facts.timeframe)
-    runs = daily_runs(census, timeframe=found)
-    census.forget(runs)
-    if not census.seen.any():
-        raise FileFormatError("the file holds only daily bars", done="nothing was read", fix="leave --timeframe out")
+    found, runs = _bar_length(census, claimed=timeframe, stated=facts.timeframe)
     points = facts.points_per_usd or decide_points(census.levels, all_whole=census.all_whole)
     clock, basis, zone_notes = _decide_zone(census, facts=facts, named=named, timeframe=found, calendar=calendar, name=path.name)
-    opens = row_opens(census.recent["stamp"].to_numpy(), zone=clock, timeframe=found, calendar=calendar)
-    frozen = frozen_rows(census.recent, opens, timeframe=found, calendar=calendar)
-    chosen = tuple(known for known in _sides(facts, census, side))
+    frozen = _frozen(census, zone=clock, timeframe=found, calendar=calendar)
     notes = (*facts.notes, *zone_notes, *_notes(facts, found, points=points, runs=len(runs), frozen=len(frozen), census=census))
     return FilePlan(
         path=path,
@@ -117,7 +111,7 @@ def inspect_file(
         timeframe=found,
         zone=clock,
         zone_basis=basis,
-        sources=tuple(Source(vendor=vendor or facts.vendor, side=known) for known in chosen),
+        sources=tuple(Source(vendor=vendor or facts.vendor, side=known) for known in _sides(facts, census, side)),
         points_per_usd=points,
         has_volume=census.has_volume,
         rows=census.rows,
@@ -127,6 +121,21 @@ def inspect_file(
         written_at=np.datetime64(status.st_mtime_ns // 1000, "us"),
         size=status.st_size,
     )
+
+
+def _bar_length(census: Census, *, claimed: Timeframe | None, stated: Timeframe | None) -> tuple[Timeframe, Instants]:
+    """The timeframe of the file, and the stamps of daily bars in it, which the census then forgets."""
+    found = decide_timeframe(census, claimed=claimed, stated=stated)
+    runs = daily_runs(census, timeframe=found)
+    census.forget(runs)
+    if not census.seen.any():
+        raise FileFormatError("the file holds only daily bars", done="nothing was read", fix="leave --timeframe out")
+    return found, runs
+
+
+def _frozen(census: Census, *, zone: Zone, timeframe: Timeframe, calendar: TradingCalendar) -> pd.DataFrame:
+    opens = row_opens(census.recent["stamp"].to_numpy(), zone=zone, timeframe=timeframe, calendar=calendar)
+    return frozen_rows(census.recent, opens, timeframe=timeframe, calendar=calendar)
 
 
 def row_opens(stamps: Instants, *, zone: Zone, timeframe: Timeframe, calendar: TradingCalendar) -> Instants:
@@ -154,7 +163,10 @@ def _decide_zone(
     census: Census, *, facts: Facts, named: Zone | None, timeframe: Timeframe, calendar: TradingCalendar, name: str
 ) -> tuple[Zone, ZoneBasis, tuple[str, ...]]:
     claimed = named or facts.zone
-    if named is not None and facts.states_instants and named != UTC_ZONE:
+    judgement = _judge(census, claimed=claimed, timeframe=timeframe, calendar=calendar)
+    fitting = tuple(zone.name for zone in judgement.fitting)
+    # Stamps that wrongly say Z may be corrected by naming their zone, but only when the hours prove it.
+    if named is not None and facts.states_instants and named != UTC_ZONE and UTC_ZONE.name in fitting:
         raise ZoneContradictionError(
             f"{name} states its times as instants ({facts.zone_reason}), {named.name} cannot apply",
             claimed=named.name,
@@ -162,16 +174,6 @@ def _decide_zone(
             done="nothing was read",
             fix="leave --zone out",
         )
-    if shows_hours(census, timeframe=timeframe):
-        judgement = judge_zones(
-            trading_slots(census, timeframe=timeframe),
-            calendar=calendar,
-            claimed=claimed,
-            to_opens=lambda instants: _rolled(instants, timeframe=timeframe, calendar=calendar),
-        )
-    else:
-        judgement = Judgement(CANDIDATES, closed_share=1.0, is_unique=False)
-    fitting = tuple(zone.name for zone in judgement.fitting)
     if claimed is not None:
         if claimed.name not in fitting and judgement.closed_share <= _LARGEST_CLOSED_SHARE:
             raise _contradiction(claimed, judgement, by_user=named is not None, reason=facts.zone_reason, name=name)
@@ -183,6 +185,17 @@ def _decide_zone(
     others = f" ({', '.join(fitting[1:_NAMED_CANDIDATES])} would give the same instants)" if len(fitting) > 1 else ""
     note = f"zone {fitting[0]}: inferred from the daily break and the weekend{others}"
     return judgement.fitting[0], ZoneBasis.INFERRED, (note,)
+
+
+def _judge(census: Census, *, claimed: Zone | None, timeframe: Timeframe, calendar: TradingCalendar) -> Judgement:
+    if not shows_hours(census, timeframe=timeframe):
+        return Judgement(CANDIDATES, closed_share=1.0, is_unique=False)
+    return judge_zones(
+        trading_slots(census, timeframe=timeframe),
+        calendar=calendar,
+        claimed=claimed,
+        to_opens=lambda instants: _rolled(instants, timeframe=timeframe, calendar=calendar),
+    )
 
 
 def _contradiction(claimed: Zone, judgement: Judgement, *, by_user: bool, reason: str, name: str) -> ZoneContradictionError:

@@ -139,6 +139,16 @@ def test_times_that_state_their_offset_admit_no_other_zone(folder: Path, three_m
 
 
 @pytest.mark.fault("files")
+def test_server_times_that_wrongly_say_z_are_refused_until_their_zone_is_named(folder: Path, three_months: pd.DataFrame) -> None:
+    path = write_csv(folder / "gold.csv", three_months, zone="EET/EEST", stamp=f"{NAIVE}Z")
+    for claim in (None, "UTC", "NY+7"):
+        with pytest.raises(ZoneContradictionError) as caught:
+            inspect_file(path, zone=claim, calendar=CALENDAR)
+        assert caught.value.found == ("EET/EEST",)
+    assert_same_bars(read_file(path, zone="EET/EEST", calendar=CALENDAR).delivery.rows, three_months)
+
+
+@pytest.mark.fault("files")
 def test_a_zone_line_that_lies_is_refused(folder: Path, three_months: pd.DataFrame) -> None:
     rows = lines(three_months, zone="Australia/Sydney", stamp=NAIVE, separator=";", tail=lambda _: "")
     path = write(folder / "gold.csv", rows, header="# timezone: UTC\ndatetime;open;high;low;close")
