@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,12 @@ class Up:
         return record.web_address
 
     def service(self, part: str) -> psutil.Process:
-        found = [process for process in marked_processes(self.mark) if any(part in word for word in process.cmdline())]
+        found = []
+        for process in marked_processes(self.mark):
+            with suppress(psutil.NoSuchProcess):  # helpers of a run come and go
+                if any(part in word for word in process.cmdline()):
+                    found.append(process)
+        assert found, f"no {part} among our processes\n{self.text}"
         return min(found, key=lambda process: process.create_time())
 
     def answers(self) -> bool:
@@ -93,13 +99,15 @@ class Up:
 
     def launch(self, job: str) -> str:
         answer = httpx.post(f"{self.page}/graphql", json={"query": LAUNCH, "variables": {"job": job}}, timeout=30).json()
+        assert "run" in (answer.get("data") or {}).get("launchRun", {}), f"{answer}\n{self.text}"
         return str(answer["data"]["launchRun"]["run"]["runId"])
 
 
 def wait_until(condition: Callable[[], Any], what: str, *, seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        told = "\n".join(up.text for up in started)
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{told}"
         time.sleep(0.1)
 
 
