@@ -91,19 +91,18 @@ def inspect_file(
 ) -> FilePlan:
     """Decide how to read a file; None means: as the file says or shows.
 
-    Raises FileFormatError (not a candle file of gold in dollars, or not what was claimed), ZoneContradictionError,
-    ZoneUndecidedError, and UsageError for a zone that does not exist. `progress` gets bytes read and bytes in all.
+    Raises FileFormatError (no candles of gold in dollars, or not what was claimed) and its subclasses about zones, and
+    UsageError for a zone that does not exist. `progress` gets bytes read and bytes in all.
     """
-    named = parse_zone(zone) if zone is not None else None
-    reader = open_reader(path)
-    status = path.stat()
+    named = None if zone is None else parse_zone(zone)
+    reader, status = open_reader(path), path.stat()
     facts = reader.facts
     census = take_census(reader, progress=None if progress is None else lambda done: progress(done, status.st_size))
     found, runs = _bar_length(census, claimed=timeframe, stated=facts.timeframe)
     points = facts.points_per_usd or decide_points(census.levels, all_whole=census.all_whole)
     clock, basis, zone_notes = _decide_zone(census, facts=facts, named=named, timeframe=found, calendar=calendar, name=path.name)
     frozen = _frozen(census, zone=clock, timeframe=found, calendar=calendar)
-    notes = (*facts.notes, *zone_notes, *_notes(facts, found, points=points, runs=len(runs), frozen=len(frozen), census=census))
+    notes = _notes(facts, found, points=points, runs=len(runs), frozen=len(frozen), census=census)
     return FilePlan(
         path=path,
         reader=reader,
@@ -115,7 +114,7 @@ def inspect_file(
         points_per_usd=points,
         has_volume=census.has_volume,
         rows=census.rows,
-        notes=notes,
+        notes=(*facts.notes, *zone_notes, *notes),
         daily_stamps=runs,
         frozen=frozen,
         written_at=np.datetime64(status.st_mtime_ns // 1000, "us"),
