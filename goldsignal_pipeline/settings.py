@@ -172,8 +172,9 @@ def dotenv_path() -> Path:
 
 
 def generated_path() -> Path:
-    """The file of addresses that `goldsignal up` writes."""
-    return Path(os.environ.get(f"{PREFIX}HOME") or PROJECT_ROOT / ".goldsignal") / "env"
+    """The file of addresses that `goldsignal up` writes, in the home that the environment or the user's `.env` names."""
+    named = os.environ.get(f"{PREFIX}HOME") or _dotenv_values(dotenv_path()).get(f"{PREFIX}HOME")
+    return Path(named or PROJECT_ROOT / ".goldsignal") / "env"
 
 
 def load_settings() -> Settings:

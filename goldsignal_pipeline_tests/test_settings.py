@@ -104,3 +104,14 @@ def test_a_refused_value_is_not_repeated_when_it_is_a_secret(monkeypatch: pytest
 def test_without_a_database_the_error_says_how_to_get_one() -> None:
     with pytest.raises(SettingsError, match="goldsignal up"):
         _ = load_settings().required_database_url
+
+
+def test_a_home_named_in_the_users_file_is_where_generated_values_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOLDSIGNAL_HOME")
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    (elsewhere / "env").write_text("GOLDSIGNAL_WEBSERVER_PORT=3111\n")
+    (tmp_path / ".env").write_text(f'GOLDSIGNAL_HOME="{elsewhere}"\n')
+    assert load_settings().webserver_port == 3111
