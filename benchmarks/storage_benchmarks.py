@@ -29,6 +29,7 @@ from goldsignal_pipeline.storage.binary_encoding import TextField, encode
 from goldsignal_pipeline.storage.database import Database, driver_connection
 from goldsignal_pipeline.storage.embedded import EmbeddedServer
 
+LAUNCH = Path(__file__).with_name("launch.py")
 ROWS = 1_000_000
 SYMBOL = "XAUUSD"
 START, END = datetime(2012, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
@@ -215,30 +216,23 @@ def _memory_rows(peaks: dict[str, float]) -> list[Comparison]:
 
 
 def _memory(way: str, url: str) -> float:
-    finished = subprocess.run(
-        [sys.executable, "-m", "benchmarks.storage_benchmarks", way, url],
-        cwd=Path(__file__).resolve().parent.parent,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return float(json.loads(finished.stdout))
+    with tempfile.TemporaryDirectory() as folder:
+        figures = Path(folder) / "figures.json"
+        work = [sys.executable, "-m", "benchmarks.storage_benchmarks", way, url]
+        subprocess.run([sys.executable, "-S", str(LAUNCH), str(figures), *work], cwd=LAUNCH.parent.parent, check=True)
+        return float(json.loads(figures.read_text())["megabytes"])
 
 
-def _measure_memory(way: str, url: str) -> None:
-    """In a process of its own: do the work once and print the peak of resident memory in MB."""
-    import resource
-
+def _work_alone(way: str, url: str) -> None:
+    """In a process of its own, whose peak memory is measured: do the work once."""
     database = Database(url)
-    ways: dict[str, Callable[[], object]] = {
-        "nothing": database.facts,
-        "load": _load(database, million_candles(), fresh=False) if way == "load" else database.facts,
-        "read": partial(_read_once, database),
-        "rows": _read_rows(database),
+    ways: dict[str, Callable[[], Callable[[], object]]] = {
+        "nothing": lambda: database.facts,
+        "load": lambda: _load(database, million_candles(), fresh=False),
+        "read": lambda: partial(_read_once, database),
+        "rows": lambda: _read_rows(database),
     }
-    ways[way]()
-    unit = 1_000_000 if sys.platform == "darwin" else 1_000
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+    ways[way]()()
 
 
 def _read_once(database: Database) -> None:
@@ -256,4 +250,4 @@ def _server() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    _measure_memory(*sys.argv[1:])
+    _work_alone(*sys.argv[1:])

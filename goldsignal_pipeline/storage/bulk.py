@@ -1,7 +1,6 @@
 """Many rows at once: into tables by binary COPY, merged by key; out of tables as integer arrays.
 
-*In.* `copy_into` sends arrays as binary COPY. `merge` writes staged rows into a keyed table: a hash anti-join finds the rows
-that are new or different, so that loading the same rows again writes nothing.
+*In.* `copy_into` sends arrays as binary COPY; `staged` does so into a temporary table, from which rows are merged by key.
 
 *Out.* `read_columns` lets the server pack each column into one value (eight bytes a row, texts joined by a separator), so
 that a million rows arrive as a handful of buffers and no Python loop ever sees a row. Prices arrive as whole ticks.
@@ -14,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -55,11 +53,26 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
-    """How many rows of a merge were new and how many replaced a different one."""
+class PackedTexts:
+    """A column of texts as it arrived: one text, `SEPARATOR` between its values; NULL and "" are the same."""
 
-    inserted: int
-    updated: int
+    joined: str
+    rows: int
+
+    def __len__(self) -> int:
+        return self.joined.count(SEPARATOR) + 1 if self.rows else 0
+
+    def values(self) -> list[str]:
+        """The texts, one per row."""
+        return self.joined.split(SEPARATOR) if self.rows else []
+
+    def series(self) -> pd.Series:
+        """The texts as a column of dtype `str`; fast when all are equal, as a source or a timeframe mostly is."""
+        first = self.joined.partition(SEPARATOR)[0]
+        if self.rows and self.joined == SEPARATOR.join([first] * self.rows):
+            one = pd.Series([first], dtype="str")
+            return one.repeat(self.rows).reset_index(drop=True)
+        return pd.Series(self.values(), dtype="str")
 
 
 def column_field(values: pd.Series, *, kind: Kind) -> Field:
@@ -72,10 +85,24 @@ def column_field(values: pd.Series, *, kind: Kind) -> Field:
         return HundredthsField(hundredths(values.to_numpy(dtype=np.float64)))
     if kind is Kind.INTEGER:
         return IntegerField(values.to_numpy(dtype=np.int64))
-    codes, distinct = pd.factorize(values)
-    texts = [str(text) for text in distinct]
+    codes, texts = coded(values)
     empty = [position for position, text in enumerate(texts) if not text]
     return TextField(np.where(np.isin(codes, empty), -1, codes) if empty else codes, texts)
+
+
+def coded(values: pd.Series) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """A column of texts as the distinct ones and, for each row, the position of its own (-1 for a missing one)."""
+    codes, distinct = pd.factorize(values)
+    return codes.astype(np.int64), [str(text) for text in distinct]
+
+
+def joined(values: pd.Series) -> str:
+    """A column of texts in the form in which `PackedTexts` arrives."""
+    codes, texts = coded(values)
+    if len(texts) == 1 and not (codes < 0).any():
+        return SEPARATOR.join(texts * len(codes))
+    texts.append("")
+    return SEPARATOR.join([texts[code] for code in codes.tolist()])
 
 
 def instants(values: pd.Series) -> npt.NDArray[np.datetime64]:
@@ -98,7 +125,7 @@ def hundredths(volume: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
 
 def copy_into(connection: Connection, *, table: sql.Composable, fields: Mapping[str, Field], rows: int) -> None:
     """Send `rows` rows of the named `fields` into `table`, in the transaction of `connection`."""
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(table, _names(list(fields)))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(table, names(list(fields)))
     with driver_connection(connection).cursor() as cursor, cursor.copy(statement) as copy:
         for block in encode(list(fields.values()), rows=rows):
             copy.write(block)
@@ -110,7 +137,7 @@ def staged(connection: Connection, *, table: str, fields: Mapping[str, Field], r
     driver = driver_connection(connection)
     stage = sql.Identifier("pg_temp", f"staged_{table}")
     shape = sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA")
-    driver.execute(shape.format(stage, _names(list(fields)), ours(table)))
+    driver.execute(shape.format(stage, names(list(fields)), ours(table)))
     copy_into(connection, table=stage, fields=fields, rows=rows)
     if rows < _MANY_ROWS:
         yield stage
@@ -123,50 +150,13 @@ def staged(connection: Connection, *, table: str, fields: Mapping[str, Field], r
     driver.execute(sql.SQL("DROP TABLE {}").format(stage))
 
 
-def merge(
-    connection: Connection,
-    *,
-    stage: sql.Identifier,
-    table: str,
-    key: Sequence[str],
-    values: Sequence[str],
-    within: sql.Composable,
-) -> Merged:
-    """Make every staged row the row of its key; rows that are there already and equal are not written.
-
-    `within` is a condition on the table's alias `held` that every held row of a staged key fulfils; it spares the planner
-    the rest of the table.
-    """
-    statement = sql.SQL(
-        "WITH written AS ("
-        " INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} AS given WHERE NOT EXISTS ("
-        "  SELECT FROM {table} AS held WHERE {within} AND ({held_key}) = ({given_key})"
-        "  AND ({held_values}) IS NOT DISTINCT FROM ({given_values}))"
-        " ON CONFLICT ({key}) DO UPDATE SET {updates} RETURNING xmax = 0 AS is_new"
-        ") SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM written"
-    ).format(
-        table=ours(table),
-        stage=stage,
-        columns=_names([*key, *values]),
-        within=within,
-        held_key=_names(key, alias="held"),
-        given_key=_names(key, alias="given"),
-        held_values=_names(values, alias="held"),
-        given_values=_names(values, alias="given"),
-        key=_names(key),
-        updates=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in values),
-    )
-    inserted, updated = _one(driver_connection(connection).execute(statement).fetchone())
-    return Merged(inserted=inserted, updated=updated)
-
-
 def read_columns(
     connection: Connection, *, rows: sql.Composable, columns: Mapping[str, Kind], parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The named columns of the subquery `rows` as arrays of equal length, in its order.
 
-    Instants are `datetime64[us]` in UTC, ticks and integers int64, volumes float64 with NaN for NULL, texts a list of str
-    (empty for NULL).
+    Instants are `datetime64[us]` in UTC, ticks and integers int64, volumes float64 with NaN for NULL, texts
+    `PackedTexts`.
     """
     packed = [
         sql.SQL("string_agg({}, {})").format(
@@ -209,9 +199,14 @@ def ours(table: str) -> sql.Identifier:
     return sql.Identifier(SCHEMA, table)
 
 
+def names(columns: Sequence[str], *, alias: str = "") -> sql.Composable:
+    """Column names, quoted and separated by commas, each behind `alias` when given."""
+    return sql.SQL(", ").join(sql.Identifier(alias, name) if alias else sql.Identifier(name) for name in columns)
+
+
 def _unpack(blob: Any, *, kind: Kind, rows: int) -> Any:
     if kind is Kind.TEXT:
-        return blob.split(SEPARATOR) if rows else []
+        return PackedTexts(blob or "", rows)
     whole = np.frombuffer(blob or b"", dtype=">i8").astype(np.int64)
     if kind is Kind.INSTANT:
         return POSTGRES_EPOCH + whole.astype("timedelta64[us]")
@@ -230,15 +225,12 @@ def _stretches(start: datetime, end: datetime) -> Iterator[tuple[datetime, datet
 
 def _series(pieces: Sequence[Any], *, kind: Kind) -> pd.Series:
     if kind is Kind.TEXT:
-        return pd.Series(list(chain.from_iterable(pieces)), dtype="str")
+        texts: pd.Series = pd.concat([pd.Series([], dtype="str"), *(piece.series() for piece in pieces)], ignore_index=True)
+        return texts
     if kind is Kind.INSTANT:
         joined = np.concatenate([np.empty(0, dtype="datetime64[us]"), *pieces])
         return pd.Series(pd.DatetimeIndex(joined).tz_localize("UTC"))
     return pd.Series(np.concatenate([np.empty(0, dtype=np.float64 if kind is Kind.VOLUME else np.int64), *pieces]))
-
-
-def _names(columns: Sequence[str], *, alias: str = "") -> sql.Composable:
-    return sql.SQL(", ").join(sql.Identifier(alias, name) if alias else sql.Identifier(name) for name in columns)
 
 
 def _one(row: Any) -> Any:

@@ -12,14 +12,16 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from psycopg import sql
 from sqlalchemy import Connection, text
 
 from goldsignal_pipeline.errors import DataError
 from goldsignal_pipeline.market.timeframes import Timeframe, bar_close, bar_open
+from goldsignal_pipeline.market.zones import Instants
 from goldsignal_pipeline.storage import bulk
-from goldsignal_pipeline.storage.binary_encoding import TextField
+from goldsignal_pipeline.storage.binary_encoding import Field, TextField
 from goldsignal_pipeline.storage.bulk import Kind
 from goldsignal_pipeline.storage.database import driver_connection
 from goldsignal_pipeline.storage.locks import lock_months, months_in
@@ -41,6 +43,10 @@ KINDS: Final[dict[str, Kind]] = {
 }
 VALUES: Final = tuple(name for name in KINDS if name not in KEY)
 
+_SELECT: Final = sql.SQL(
+    "SELECT {} FROM goldsignal.candles WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s"
+    " AND timestamp >= %(start)s AND timestamp < %(end)s ORDER BY timestamp"
+)
 _JUST_BEFORE: Final = np.timedelta64(1, "us")
 
 
@@ -63,35 +69,47 @@ class _Bounds:
     beyond: np.datetime64
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """The given bars of a timeframe, ascending by open."""
+
+    bounds: _Bounds
+    rows: pd.DataFrame
+    opens: Instants
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Change:
+    """Bars to insert, bars to update, and opens to delete."""
+
+    timeframe: Timeframe
+    new: pd.DataFrame
+    different: pd.DataFrame
+    gone: Instants
+
+
 def replace_range(connection: Connection, *, symbol: str, start: datetime, end: datetime, candles: pd.DataFrame) -> MergeResult:
     """Make `candles` the bars of `symbol` that close in [start, end); rows that are equal already are not written.
 
     `candles`: `timeframe`, `timestamp` (open), prices in int64 ticks, `volume`, `source`, `base_timeframe`, `base_bars`,
-    `flag` ("" for none). The months are locked until the transaction ends. Raises `DataError` for a bar that closes outside
-    the range or occurs twice (I2).
+    `flag` ("" for none). The months are locked until the transaction ends, so that what is read here stays true until the
+    differences are written: all rows by COPY where nothing is held, else only those that differ. Raises `DataError` for a bar
+    that closes outside the range or occurs twice (I2).
     """
     lock_months(connection, table=TABLE, months=months_in(start, end))
-    bounds = _bounds(start, end)
-    ordered = candles.sort_values(["timeframe", "timestamp"], kind="stable")
-    _refuse_strangers(ordered, bounds=bounds)
-    held = _count(connection, symbol=symbol, bounds=bounds)
-    if not len(ordered):
-        return MergeResult(0, 0, _delete_all(connection, symbol=symbol, bounds=bounds) if held else 0, 0)
-    fields = {
-        "symbol": TextField.constant(symbol, rows=len(ordered)),
-        **{name: bulk.column_field(ordered[name], kind=kind) for name, kind in KINDS.items()},
-    }
-    if not held:
-        bulk.copy_into(connection, table=bulk.ours(TABLE), fields=fields, rows=len(ordered))
-        return MergeResult(len(ordered), 0, 0, 0)
-    with bulk.staged(connection, table=TABLE, fields=fields, rows=len(ordered)) as stage:
-        within = _within(symbol, ordered)
-        merged = bulk.merge(connection, stage=stage, table=TABLE, key=KEY, values=VALUES, within=within)
-        deleted = held + merged.inserted - len(ordered)
-        if deleted:
-            _delete_unstaged(connection, symbol=symbol, bounds=bounds, stage=stage)
-    unchanged = len(ordered) - merged.inserted - merged.updated
-    return MergeResult(merged.inserted, merged.updated, deleted, unchanged)
+    groups = _by_timeframe(candles, bounds=_bounds(start, end))
+    changes = [_compare(connection, symbol=symbol, group=group) for group in groups]
+    new = _together([change.new for change in changes])
+    different = _together([change.different for change in changes])
+    if len(new):
+        bulk.copy_into(connection, table=bulk.ours(TABLE), fields=_fields(symbol, new), rows=len(new))
+    if len(different):
+        _update(connection, symbol=symbol, rows=different)
+    for change in changes:
+        if len(change.gone):
+            _delete(connection, symbol=symbol, change=change)
+    deleted = sum(len(change.gone) for change in changes)
+    return MergeResult(len(new), len(different), deleted, len(candles) - len(new) - len(different))
 
 
 def read(
@@ -104,13 +122,9 @@ def read(
     columns: Sequence[str] = tuple(KINDS),
 ) -> pd.DataFrame:
     """The bars of one timeframe that open in [start, end), ascending: prices int64 ticks, `volume` float64 (NaN for none)."""
-    query = sql.SQL(
-        "SELECT {} FROM goldsignal.candles WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s"
-        " AND timestamp >= %(start)s AND timestamp < %(end)s ORDER BY timestamp"
-    ).format(sql.SQL(", ").join(map(sql.Identifier, columns)))
     return bulk.read_frame(
         connection,
-        rows=query,
+        rows=_SELECT.format(bulk.names(columns)),
         columns={name: KINDS[name] for name in columns},
         parameters={"symbol": symbol, "timeframe": str(timeframe)},
         start=start,
@@ -121,8 +135,7 @@ def read(
 def read_all(connection: Connection, *, symbol: str, start: datetime, end: datetime) -> pd.DataFrame:
     """The bars of all timeframes that open in [start, end), by timeframe (shortest first) and open."""
     frames = [read(connection, symbol=symbol, timeframe=timeframe, start=start, end=end) for timeframe in Timeframe]
-    held = [frame for frame in frames if len(frame)]
-    return pd.concat(held, ignore_index=True) if held else frames[0]
+    return _together(frames)
 
 
 def symbols(connection: Connection, *, start: datetime, end: datetime) -> list[str]:
@@ -170,55 +183,117 @@ def _bounds(start: datetime, end: datetime) -> list[_Bounds]:
     return [_Bounds(timeframe, *bar_open(edges, timeframe=timeframe)) for timeframe in Timeframe]
 
 
-def _refuse_strangers(ordered: pd.DataFrame, *, bounds: Sequence[_Bounds]) -> None:
-    timeframes, opens = ordered["timeframe"].to_numpy(), bulk.instants(ordered["timestamp"])
-    inside = np.zeros(len(ordered), dtype=bool)
+def _by_timeframe(candles: pd.DataFrame, *, bounds: Sequence[_Bounds]) -> list[_Group]:
+    """The given bars of each timeframe, ascending by open; raises `DataError` for those that do not belong."""
+    codes, found = pd.factorize(candles["timeframe"])
+    numbers = {str(name): number for number, name in enumerate(found)}
+    opens = bulk.instants(candles["timestamp"])
+    groups = []
     for one in bounds:
-        inside |= (timeframes == one.timeframe.value) & (opens >= one.first) & (opens < one.beyond)
-    twice = ordered.duplicated(["timeframe", "timestamp"]).to_numpy()
-    if inside.all() and not twice.any():
-        return
-    first = int(np.argmin(inside & ~twice))
-    fault = "occurs twice" if inside[first] else "closes outside the range"
-    raise DataError(
-        f"The {timeframes[first]} bar that opens at {opens[first]}Z {fault}.",
-        done="Nothing was stored.",
-        fix="Report it: the projection must never hand over such a bar.",
+        number = numbers.pop(one.timeframe.value, None)
+        if number is None:
+            groups.append(_Group(one, candles.iloc[:0], opens[:0]))
+            continue
+        everything = len(found) == 1
+        rows, own = (candles, opens) if everything else (candles[codes == number], opens[codes == number])
+        if not np.all(own[1:] >= own[:-1]):
+            order = np.argsort(own, kind="stable")
+            rows, own = rows.iloc[order], own[order]
+        _refuse(own[(own < one.first) | (own >= one.beyond)], timeframe=one.timeframe, fault="closes outside the range")
+        _refuse(own[1:][own[1:] == own[:-1]], timeframe=one.timeframe, fault="occurs twice")
+        groups.append(_Group(one, rows, own))
+    _refuse(opens[np.isin(codes, list(numbers.values()))], timeframe="unknown", fault="has no timeframe of ours")
+    return groups
+
+
+def _refuse(opens: Instants, *, timeframe: str, fault: str) -> None:
+    if len(opens):
+        raise DataError(
+            f"The {timeframe} bar that opens at {opens[0]}Z {fault}.",
+            done="Nothing was stored.",
+            fix="Report it: the projection must never hand over such a bar.",
+        )
+
+
+def _compare(connection: Connection, *, symbol: str, group: _Group) -> _Change:
+    """What must be written so that the held bars of a timeframe become the given ones."""
+    held = _held(connection, symbol=symbol, bounds=group.bounds)
+    opens, given = held["timestamp"], group.rows
+    if np.array_equal(opens, group.opens):
+        differs = _differs(held, given, slice(None), slice(None))
+        return _Change(group.bounds.timeframe, new=given.iloc[:0], different=given[differs], gone=opens[:0])
+    if not len(opens):
+        return _Change(group.bounds.timeframe, new=given, different=given.iloc[:0], gone=opens)
+    _, ours, theirs = np.intersect1d(group.opens, opens, assume_unique=True, return_indices=True)
+    differs = _differs(held, given, theirs, ours)
+    return _Change(
+        group.bounds.timeframe,
+        new=given[~np.isin(group.opens, opens)],
+        different=given.iloc[ours[differs]],
+        gone=opens[~np.isin(opens, group.opens)],
     )
 
 
-def _within(symbol: str, ordered: pd.DataFrame) -> sql.Composed:
-    first, last = ordered["timestamp"].min().to_pydatetime(), ordered["timestamp"].max().to_pydatetime()
-    return sql.SQL("held.symbol = {} AND held.timestamp BETWEEN {} AND {}").format(*map(sql.Literal, (symbol, first, last)))
-
-
-def _in_range(symbol: str, bounds: Sequence[_Bounds]) -> sql.Composed:
-    rows = sql.SQL(", ").join(
-        sql.SQL("({}, {}, {})").format(one.timeframe.value, _moment(one.first), _moment(one.beyond)) for one in bounds
+def _held(connection: Connection, *, symbol: str, bounds: _Bounds) -> dict[str, Any]:
+    columns = {name: kind for name, kind in KINDS.items() if name != "timeframe"}
+    return bulk.read_columns(
+        connection,
+        rows=_SELECT.format(bulk.names(list(columns))),
+        columns=columns,
+        parameters={
+            "symbol": symbol,
+            "timeframe": bounds.timeframe.value,
+            "start": _moment(bounds.first),
+            "end": _moment(bounds.beyond),
+        },
     )
-    return sql.SQL(
-        "(VALUES {}) AS bounds (timeframe, first, beyond) WHERE held.symbol = {} AND held.timeframe = bounds.timeframe"
-        " AND held.timestamp >= bounds.first AND held.timestamp < bounds.beyond"
-    ).format(rows, symbol)
 
 
-def _count(connection: Connection, *, symbol: str, bounds: Sequence[_Bounds]) -> int:
-    query = sql.SQL("SELECT count(*) FROM goldsignal.candles AS held, {}").format(_in_range(symbol, bounds))
-    row: Any = driver_connection(connection).execute(query).fetchone()
-    return int(row[0])
+def _differs(held: dict[str, Any], given: pd.DataFrame, theirs: Any, ours: Any) -> npt.NDArray[np.bool_]:
+    """Where any value of the rows `ours` of `given` is not that of the rows `theirs` held."""
+    differs = np.zeros(len(given["open"].to_numpy()[ours]), dtype=bool)
+    for name in VALUES:
+        values = given[name]
+        if KINDS[name] is Kind.TEXT:
+            if bulk.joined(values) != held[name].joined:
+                texts = np.array(held[name].values(), dtype=object)
+                differs |= texts[theirs] != values.to_numpy(dtype=object)[ours]
+        elif KINDS[name] is Kind.VOLUME:
+            there, here = bulk.hundredths(held[name]), bulk.hundredths(values.to_numpy(dtype=np.float64))
+            differs |= there[theirs] != here[ours]
+        else:
+            differs |= held[name][theirs] != values.to_numpy(dtype=np.int64)[ours]
+    return differs
 
 
-def _delete_all(connection: Connection, *, symbol: str, bounds: Sequence[_Bounds]) -> int:
-    query = sql.SQL("DELETE FROM goldsignal.candles AS held USING {}").format(_in_range(symbol, bounds))
-    return driver_connection(connection).execute(query).rowcount
+def _together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    held = [frame for frame in frames if len(frame)]
+    return pd.concat(held, ignore_index=True) if len(held) > 1 else (held or frames)[0]
 
 
-def _delete_unstaged(connection: Connection, *, symbol: str, bounds: Sequence[_Bounds], stage: sql.Identifier) -> None:
-    query = sql.SQL(
-        "DELETE FROM goldsignal.candles AS held USING {} AND NOT EXISTS (SELECT FROM {} AS given"
-        " WHERE given.timeframe = held.timeframe AND given.timestamp = held.timestamp)"
-    ).format(_in_range(symbol, bounds), stage)
-    driver_connection(connection).execute(query)
+def _fields(symbol: str, rows: pd.DataFrame) -> dict[str, Field]:
+    return {
+        "symbol": TextField.constant(symbol, rows=len(rows)),
+        **{name: bulk.column_field(rows[name], kind=kind) for name, kind in KINDS.items()},
+    }
+
+
+def _update(connection: Connection, *, symbol: str, rows: pd.DataFrame) -> None:
+    with bulk.staged(connection, table=TABLE, fields=_fields(symbol, rows), rows=len(rows)) as stage:
+        statement = sql.SQL(
+            "UPDATE goldsignal.candles AS held SET {} FROM {} AS given"
+            " WHERE held.symbol = given.symbol AND held.timeframe = given.timeframe AND held.timestamp = given.timestamp"
+        ).format(sql.SQL(", ").join(sql.SQL("{0} = given.{0}").format(sql.Identifier(name)) for name in VALUES), stage)
+        driver_connection(connection).execute(statement)
+
+
+def _delete(connection: Connection, *, symbol: str, change: _Change) -> None:
+    statement = (
+        "DELETE FROM goldsignal.candles WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s"
+        " AND timestamp = ANY (%(opens)s::timestamptz[])"
+    )
+    parameters = {"symbol": symbol, "timeframe": change.timeframe.value, "opens": [_moment(one) for one in change.gone]}
+    driver_connection(connection).execute(statement, parameters)
 
 
 def _moment(instant: np.datetime64) -> datetime:

@@ -41,9 +41,15 @@ def upgrade() -> None:
             "flag", sa.Text(), nullable=True, comment="Why the bar is suspect (outlier, flat run ...); NULL when it is not."
         ),
         sa.CheckConstraint(
-            "base_timeframe IN ('M1', 'M5', 'M15', 'M30', 'H1', 'H4', 'D1')", name=op.f("ck_candles_base_timeframe")
+            "base_timeframe = 'M1' OR base_timeframe = 'M5' OR base_timeframe = 'M15' OR base_timeframe = 'M30' OR "
+            "base_timeframe = 'H1' OR base_timeframe = 'H4' OR base_timeframe = 'D1'",
+            name=op.f("ck_candles_base_timeframe"),
         ),
-        sa.CheckConstraint("timeframe IN ('M1', 'M5', 'M15', 'M30', 'H1', 'H4', 'D1')", name=op.f("ck_candles_timeframe")),
+        sa.CheckConstraint(
+            "timeframe = 'M1' OR timeframe = 'M5' OR timeframe = 'M15' OR timeframe = 'M30' OR timeframe = 'H1' OR "
+            "timeframe = 'H4' OR timeframe = 'D1'",
+            name=op.f("ck_candles_timeframe"),
+        ),
         sa.CheckConstraint("base_bars > 0", name=op.f("ck_candles_base_bars")),
         sa.CheckConstraint(
             "low > 0 AND low <= open AND low <= close AND open <= high AND close <= high", name=op.f("ck_candles_price_order")
@@ -64,7 +70,11 @@ def upgrade() -> None:
         sa.Column("rows", sa.Integer(), nullable=False, comment="Rows delivered."),
         sa.Column("credits", sa.Integer(), nullable=False, comment="Vendor credits it cost."),
         sa.Column("run_id", sa.Text(), nullable=True, comment="Run that asked."),
-        sa.CheckConstraint("timeframe IN ('M1', 'M5', 'M15', 'M30', 'H1', 'H4', 'D1')", name=op.f("ck_fetches_timeframe")),
+        sa.CheckConstraint(
+            "timeframe = 'M1' OR timeframe = 'M5' OR timeframe = 'M15' OR timeframe = 'M30' OR timeframe = 'H1' OR "
+            "timeframe = 'H4' OR timeframe = 'D1'",
+            name=op.f("ck_fetches_timeframe"),
+        ),
         sa.CheckConstraint("rows >= 0 AND credits >= 0", name=op.f("ck_fetches_counts")),
         sa.CheckConstraint("window_start < window_end", name=op.f("ck_fetches_window")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_fetches")),
@@ -94,7 +104,9 @@ def upgrade() -> None:
             "observed_at", sa.DateTime(timezone=True), nullable=False, comment="Wall clock of the fetch that first delivered it."
         ),
         sa.CheckConstraint(
-            "timeframe IN ('M1', 'M5', 'M15', 'M30', 'H1', 'H4', 'D1')", name=op.f("ck_quarantined_candles_timeframe")
+            "timeframe = 'M1' OR timeframe = 'M5' OR timeframe = 'M15' OR timeframe = 'M30' OR timeframe = 'H1' OR "
+            "timeframe = 'H4' OR timeframe = 'D1'",
+            name=op.f("ck_quarantined_candles_timeframe"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantined_candles")),
         schema="goldsignal",
@@ -144,7 +156,11 @@ def upgrade() -> None:
             comment="Volume in the source's own unit; NULL when it has none.",
         ),
         sa.Column("run_id", sa.Text(), nullable=True, comment="Run that stored the row."),
-        sa.CheckConstraint("timeframe IN ('M1', 'M5', 'M15', 'M30', 'H1', 'H4', 'D1')", name=op.f("ck_raw_candles_timeframe")),
+        sa.CheckConstraint(
+            "timeframe = 'M1' OR timeframe = 'M5' OR timeframe = 'M15' OR timeframe = 'M30' OR timeframe = 'H1' OR "
+            "timeframe = 'H4' OR timeframe = 'D1'",
+            name=op.f("ck_raw_candles_timeframe"),
+        ),
         sa.CheckConstraint(
             "low > 0 AND low <= open AND low <= close AND open <= high AND close <= high", name=op.f("ck_raw_candles_price_order")
         ),
@@ -195,7 +211,9 @@ def upgrade() -> None:
             comment="Share of closes more than 0.1 % apart; NULL without.",
         ),
         sa.CheckConstraint(
-            "base_timeframe IN ('M1', 'M5', 'M15', 'M30', 'H1', 'H4', 'D1')", name=op.f("ck_trading_day_parts_base_timeframe")
+            "base_timeframe = 'M1' OR base_timeframe = 'M5' OR base_timeframe = 'M15' OR base_timeframe = 'M30' OR "
+            "base_timeframe = 'H1' OR base_timeframe = 'H4' OR base_timeframe = 'D1'",
+            name=op.f("ck_trading_day_parts_base_timeframe"),
         ),
         sa.CheckConstraint("month ~ '^[0-9]{4}-(0[1-9]|1[0-2])$'", name=op.f("ck_trading_day_parts_month")),
         sa.CheckConstraint("distant_share BETWEEN 0 AND 1", name=op.f("ck_trading_day_parts_distant_share")),

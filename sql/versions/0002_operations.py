@@ -19,7 +19,9 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False, comment="When they were granted, or the limit was reported."),
         sa.Column("event", sa.Text(collation="C"), nullable=False, comment="use, minute_exhausted or day_exhausted."),
         sa.Column("credits", sa.Integer(), nullable=False, comment="Credits granted; 0 for a reported limit."),
-        sa.CheckConstraint("event IN ('use', 'minute_exhausted', 'day_exhausted')", name=op.f("ck_credit_uses_event")),
+        sa.CheckConstraint(
+            "event = 'use' OR event = 'minute_exhausted' OR event = 'day_exhausted'", name=op.f("ck_credit_uses_event")
+        ),
         sa.CheckConstraint("credits >= 0", name=op.f("ck_credit_uses_credits")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_credit_uses")),
         schema="goldsignal",
@@ -41,7 +43,9 @@ def upgrade() -> None:
             nullable=False,
             comment="Identity of the occurrence; the same occurrence is stored once.",
         ),
-        sa.CheckConstraint("severity IN ('info', 'warning', 'error')", name=op.f("ck_operator_events_severity")),
+        sa.CheckConstraint(
+            "severity = 'info' OR severity = 'warning' OR severity = 'error'", name=op.f("ck_operator_events_severity")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_operator_events")),
         schema="goldsignal",
         comment="Append-only events for the operator: failed runs and checks, repairs, exhausted limits. Each is told once.",

@@ -11,6 +11,8 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+STRATEGY_KEY = ["goldsignal.strategies.strategy", "goldsignal.strategies.timeframe"]
+
 
 def upgrade() -> None:
     op.create_table(
@@ -22,7 +24,11 @@ def upgrade() -> None:
         sa.Column("description", sa.Text(), nullable=False, comment="What it looks for, for a person."),
         sa.Column("is_active", sa.Boolean(), nullable=False, comment="False once it is no longer registered."),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False, comment="When the row last changed."),
-        sa.CheckConstraint("timeframe IN ('M1', 'M5', 'M15', 'M30', 'H1', 'H4', 'D1')", name=op.f("ck_strategies_timeframe")),
+        sa.CheckConstraint(
+            "timeframe = 'M1' OR timeframe = 'M5' OR timeframe = 'M15' OR timeframe = 'M30' OR timeframe = 'H1' OR "
+            "timeframe = 'H4' OR timeframe = 'D1'",
+            name=op.f("ck_strategies_timeframe"),
+        ),
         sa.PrimaryKeyConstraint("strategy", "timeframe", name=op.f("pk_strategies")),
         schema="goldsignal",
         comment="The registry as it stands: one row per strategy and timeframe it runs on.",
@@ -110,11 +116,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "wins >= 0 AND wins <= trades AND ambiguous >= 0 AND missed >= 0", name=op.f("ck_backtest_results_counts")
         ),
-        sa.ForeignKeyConstraint(
-            ["strategy", "timeframe"],
-            ["goldsignal.strategies.strategy", "goldsignal.strategies.timeframe"],
-            name=op.f("fk_backtest_results_strategies"),
-        ),
+        sa.ForeignKeyConstraint(["strategy", "timeframe"], STRATEGY_KEY, name=op.f("fk_backtest_results_strategies")),
         sa.PrimaryKeyConstraint("symbol", "day", "strategy", "timeframe", "window_days", name=op.f("pk_backtest_results")),
         schema="goldsignal",
         comment="Simulated results as of 00:00 UTC of a day; only trades that closed before it.",
@@ -197,15 +199,19 @@ def upgrade() -> None:
         sa.Column("calendar_version", sa.Text(), nullable=False, comment="Version of the trading calendar."),
         sa.Column("inputs_digest", sa.Text(), nullable=False, comment="Digest of everything the decision read."),
         sa.Column("run_id", sa.Text(), nullable=True, comment="Run that decided."),
-        sa.CheckConstraint("direction IN ('BUY', 'SELL')", name=op.f("ck_signals_direction")),
-        sa.CheckConstraint("evidence IN ('harmful', 'unproven', 'proven')", name=op.f("ck_signals_evidence")),
+        sa.CheckConstraint("direction = 'BUY' OR direction = 'SELL'", name=op.f("ck_signals_direction")),
+        sa.CheckConstraint(
+            "evidence = 'harmful' OR evidence = 'unproven' OR evidence = 'proven'", name=op.f("ck_signals_evidence")
+        ),
         sa.CheckConstraint(
             "origin <> 'live' OR (known_at IS NOT NULL AND known_at >= confirmed_at)", name=op.f("ck_signals_known_at")
         ),
-        sa.CheckConstraint("origin IN ('live', 'backfill')", name=op.f("ck_signals_origin")),
-        sa.CheckConstraint("regime IN ('low', 'medium', 'high')", name=op.f("ck_signals_regime")),
+        sa.CheckConstraint("origin = 'live' OR origin = 'backfill'", name=op.f("ck_signals_origin")),
+        sa.CheckConstraint("regime = 'low' OR regime = 'medium' OR regime = 'high'", name=op.f("ck_signals_regime")),
         sa.CheckConstraint(
-            "status IN ('active', 'tp2_hit', 'tp1_hit', 'sl_hit', 'expired', 'missed')", name=op.f("ck_signals_status")
+            "status = 'active' OR status = 'tp2_hit' OR status = 'tp1_hit' OR status = 'sl_hit' OR status = 'expired' OR "
+            "status = 'missed'",
+            name=op.f("ck_signals_status"),
         ),
         sa.CheckConstraint(
             "stop > 0 AND CASE direction WHEN 'BUY' THEN stop < reference AND reference < take_profit_1 AND take_profit_1 "
@@ -217,11 +223,7 @@ def upgrade() -> None:
         sa.CheckConstraint("planned_risk = abs(reference - stop)", name=op.f("ck_signals_planned_risk")),
         sa.CheckConstraint("size_lots >= 0.02 AND size_ounces > 0", name=op.f("ck_signals_size")),
         sa.CheckConstraint("timestamp < confirmed_at AND confirmed_at < deadline", name=op.f("ck_signals_time_order")),
-        sa.ForeignKeyConstraint(
-            ["strategy", "timeframe"],
-            ["goldsignal.strategies.strategy", "goldsignal.strategies.timeframe"],
-            name=op.f("fk_signals_strategies"),
-        ),
+        sa.ForeignKeyConstraint(["strategy", "timeframe"], STRATEGY_KEY, name=op.f("fk_signals_strategies")),
         sa.PrimaryKeyConstraint("symbol", "timeframe", "strategy", "direction", "timestamp", name=op.f("pk_signals")),
         schema="goldsignal",
         comment="Accepted setups with everything that was known and decided; one per natural key (I9).",
@@ -284,16 +286,15 @@ def upgrade() -> None:
             "ambiguous", sa.Integer(), nullable=False, comment="Trades whose bars do not tell the order of stop and target."
         ),
         sa.Column("missed", sa.Integer(), nullable=False, comment="Setups that could not be entered."),
-        sa.CheckConstraint("state IN ('healthy', 'watch', 'degraded', 'probation')", name=op.f("ck_strategy_performance_state")),
+        sa.CheckConstraint(
+            "state = 'healthy' OR state = 'watch' OR state = 'degraded' OR state = 'probation'",
+            name=op.f("ck_strategy_performance_state"),
+        ),
         sa.CheckConstraint("window_days IN (7, 30, 90)", name=op.f("ck_strategy_performance_window_days")),
         sa.CheckConstraint(
             "wins >= 0 AND wins <= trades AND ambiguous >= 0 AND missed >= 0", name=op.f("ck_strategy_performance_counts")
         ),
-        sa.ForeignKeyConstraint(
-            ["strategy", "timeframe"],
-            ["goldsignal.strategies.strategy", "goldsignal.strategies.timeframe"],
-            name=op.f("fk_strategy_performance_strategies"),
-        ),
+        sa.ForeignKeyConstraint(["strategy", "timeframe"], STRATEGY_KEY, name=op.f("fk_strategy_performance_strategies")),
         sa.PrimaryKeyConstraint("symbol", "day", "strategy", "timeframe", "window_days", name=op.f("pk_strategy_performance")),
         schema="goldsignal",
         comment="Rolling results of real signals at the end of each day, and the state of degradation.",
@@ -358,7 +359,10 @@ def upgrade() -> None:
             "NULL) = (net_r IS NULL)",
             name=op.f("ck_outcomes_missed"),
         ),
-        sa.CheckConstraint("result IN ('tp2_hit', 'tp1_hit', 'sl_hit', 'expired', 'missed')", name=op.f("ck_outcomes_result")),
+        sa.CheckConstraint(
+            "result = 'tp2_hit' OR result = 'tp1_hit' OR result = 'sl_hit' OR result = 'expired' OR result = 'missed'",
+            name=op.f("ck_outcomes_result"),
+        ),
         sa.CheckConstraint(
             "resolved_at > timestamp AND (entered_at IS NULL OR resolved_at >= entered_at)", name=op.f("ck_outcomes_time_order")
         ),
