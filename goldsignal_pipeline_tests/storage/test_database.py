@@ -228,7 +228,7 @@ def test_a_reading_transaction_sees_one_snapshot_and_cannot_write(database: Data
             load(writing)
         assert reading.execute(text("SELECT count(*) FROM candles")).scalar_one() == first
     with pytest.raises(DatabaseError, match="accepts no writes"), database.transaction(read_only=True) as connection:
-        load(connection)
+        load(connection, count=501)
 
 
 @pytest.mark.fault("database")
