@@ -7,7 +7,7 @@ call the partition missing.
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import dagster as dg
 
@@ -44,21 +44,22 @@ def retention() -> None:
 def prune_runs(instance: dg.DagsterInstance, *, now: datetime, live_age: timedelta, other_age: timedelta) -> tuple[int, int]:
     """Delete finished runs older than their age; returns (deleted, kept because a partition's newest record is theirs)."""
     newest = newest_materialization_runs(instance)
-    deleted = kept = 0
+    deleted = 0
+    kept: set[str] = set()
     for tags, age in (({"goldsignal/kind": "live"}, live_age), ({}, other_age)):
         filters = dg.RunsFilter(tags=tags, statuses=_FINISHED, created_before=now.astimezone(UTC) - age)
         for run_id in instance.get_run_ids(filters):
             if run_id in newest:
-                kept += 1
+                kept.add(run_id)
                 continue
             instance.delete_run(run_id)
             _delete_compute_logs(instance, run_id)
             deleted += 1
-    return deleted, kept
+    return deleted, len(kept)
 
 
 def newest_materialization_runs(instance: dg.DagsterInstance) -> set[str]:
-    """Ids of the runs that hold the newest materialization of any asset or partition, or the newest check result."""
+    """Ids of the runs that hold the newest materialization of any asset or partition."""
     storage = instance.event_log_storage
     runs: set[str] = set()
     for record in instance.get_asset_records():
@@ -66,22 +67,19 @@ def newest_materialization_runs(instance: dg.DagsterInstance) -> set[str]:
         if entry.last_materialization_record is not None:
             runs.add(entry.last_materialization_record.event_log_entry.run_id)
         events = storage.get_latest_storage_id_by_partition(entry.asset_key, dg.DagsterEventType.ASSET_MATERIALIZATION)
-        runs |= _runs_of_events(instance, list(events.values()))
+        runs |= _runs_of_events(instance, entry.asset_key, list(events.values()))
     return runs
 
 
 _FINISHED: Final = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
-def _runs_of_events(instance: dg.DagsterInstance, storage_ids: list[int]) -> set[str]:
+def _runs_of_events(instance: dg.DagsterInstance, asset_key: dg.AssetKey, storage_ids: list[int]) -> set[str]:
     found: set[str] = set()
     for start in range(0, len(storage_ids), _BATCH):
-        records: Any = instance.get_event_records(
-            dg.EventRecordsFilter(
-                event_type=dg.DagsterEventType.ASSET_MATERIALIZATION, storage_ids=storage_ids[start : start + _BATCH]
-            )
-        )
-        found |= {record.event_log_entry.run_id for record in records}
+        batch = storage_ids[start : start + _BATCH]
+        chosen = dg.AssetRecordsFilter(asset_key=asset_key, storage_ids=batch)
+        found |= {record.run_id for record in instance.fetch_materializations(chosen, limit=len(batch)).records}
     return found
 
 
