@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from goldsignal_pipeline.assets.partitions import FIRST_MONTH, month_of
-from goldsignal_pipeline.market.zones import to_instant
 
 if TYPE_CHECKING:
     from goldsignal_pipeline.market.hours import TradingCalendar
@@ -88,6 +85,10 @@ def cycle_for_tick(
 
 
 def _market(now: datetime, *, calendar: TradingCalendar) -> str:
+    import numpy as np
+
+    from goldsignal_pipeline.market.zones import to_instant
+
     if calendar.is_open(np.array([to_instant(now)]))[0]:
         return "the market is open"
     return f"next open {calendar.next_open(now):%a %H:%M} UTC"
