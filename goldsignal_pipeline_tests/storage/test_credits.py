@@ -3,6 +3,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from multiprocessing.synchronize import Barrier
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -113,16 +114,28 @@ def test_what_counts_is_shown(database: Database) -> None:
     assert (used.in_minute, used.in_day, used.minute_exhausted, used.day_exhausted) == (2, 5, False, False)
 
 
-def grab(url: str, attempts: int) -> int:
-    """In a process of its own: ask again and again at one frozen instant; how many were granted."""
+MINUTES = 15
+
+
+def grab(url: str, start: Barrier, taken: multiprocessing.Queue[int]) -> None:
+    """In a process of its own: ask once a minute at the same time as the others; tell how many were granted."""
     database = Database(url, connections=1)
-    shared = PostgresCreditBudget(database, per_minute=20, per_day=800)
-    return sum(shared.acquire(vendor=VENDOR, credits=1, now=NOON) == 0.0 for _ in range(attempts))
+    shared = budget(database, per_minute=1)
+    count = 0
+    for minute in range(MINUTES):
+        start.wait()
+        count += shared.acquire(vendor=VENDOR, credits=1, now=NOON + timedelta(minutes=minute)) == 0.0
+    taken.put(count)
 
 
 @pytest.mark.fault("concurrency")
 def test_several_processes_together_never_take_more_than_the_budget(postgres_url: str, database: Database) -> None:
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        taken = pool.starmap(grab, [(postgres_url, 15)] * 3)
-    assert sum(taken) == 20
-    assert len(list(granted(database))) == 20
+    context = multiprocessing.get_context("spawn")
+    start, taken = context.Barrier(3), context.Queue()
+    processes = [context.Process(target=grab, args=(postgres_url, start, taken)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    assert sum(taken.get(timeout=60) for _ in processes) == MINUTES
+    for process in processes:
+        process.join()
+    assert len({at for at, _ in granted(database)}) == len(list(granted(database))) == MINUTES

@@ -93,6 +93,12 @@ def test_i18_no_password_in_words_or_logs(postgres_server: Server, caplog: pytes
     assert "***" in repr(database)
 
 
+def test_i18_values_of_a_failed_statement_are_not_told(database: Database) -> None:
+    with pytest.raises(DatabaseError) as caught, database.transaction() as connection:
+        connection.execute(text("SELECT 1 / 0, CAST(:value AS text)"), {"value": "hunter2secret"})
+    assert "hunter2secret" not in f"{caught.value} {caught.value.__cause__}"
+
+
 @pytest.mark.fault("database")
 def test_a_server_that_does_not_answer_is_told(postgres_server: Server) -> None:
     with pytest.raises(DatabaseError, match="does not answer") as caught:
@@ -119,7 +125,9 @@ def test_an_error_of_ours_rolls_back_and_passes_unchanged(database: Database) ->
 
 
 @pytest.mark.fault("database")
-def test_a_connection_dropped_in_copy_leaves_no_partial_range(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_dropped_in_copy_leaves_no_partial_range(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     real = bulk.encode
 
     def cut(*args: object, **kwargs: object) -> Iterator[bytes]:
@@ -141,6 +149,7 @@ def test_a_connection_dropped_in_copy_leaves_no_partial_range(database: Database
     with pytest.raises(DatabaseError) as caught:
         load_and_be_cut()
     assert caught.value.retryable
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
     assert held(database) == 0
     with database.transaction() as connection:
         assert load(connection).inserted == 500
