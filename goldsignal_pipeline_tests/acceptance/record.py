@@ -1,7 +1,7 @@
 """Recorded files through the whole path of `goldsignal import`, and the same files read here, independently of the program.
 
-`import_file` and `derive_stale` do what the command does. `recorded` reads a file with pandas and `decimal` only, so that what the
-program stored can be compared with what the vendor recorded.
+`import_file` and `derive_stale` do what the command does. `recorded` reads a file with pandas and `decimal` only,
+so that what the program stored can be compared with what the vendor recorded.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -16,9 +16,9 @@ from goldsignal_pipeline_tests.acceptance.record import closed_reasons, counts, 
 
 pytestmark = pytest.mark.recorded
 
+# From the last close at 17:00 New York to the next open at 18:00 on Sunday.
 GOOD_FRIDAY = (datetime(2026, 4, 2, 21, tzinfo=UTC), datetime(2026, 4, 5, 22, tzinfo=UTC))
 MOVING_WEEKEND = (datetime(2026, 2, 6, 22, tzinfo=UTC), datetime(2026, 2, 8, 23, tzinfo=UTC))
-# The trading day of each instant, open to close, in UTC: 17:00 New York before and after.
 RAW = {
     "time_series_M5_csv_UTC_good-friday-2026-04-03_frozen.csv": GOOD_FRIDAY,
     "time_series_M5_csv_UTC_weekend-2026-02-07_moving.csv": MOVING_WEEKEND,
@@ -26,7 +26,9 @@ RAW = {
 
 
 def _candles_within(database: Database, span: tuple[datetime, datetime]) -> dict[str, int]:
-    return {timeframe.value: len(held(database, timeframe, span=span)) for timeframe in Timeframe}
+    """Candles that open in the span; H4 and D1 open at 17:00 New York, an hour before the week's first trade."""
+    ends = {timeframe: span[1] - timedelta(hours=0 if timeframe.is_utc_aligned else 1) for timeframe in Timeframe}
+    return {timeframe.value: len(held(database, timeframe, span=(span[0], ends[timeframe]))) for timeframe in Timeframe}
 
 
 @pytest.mark.parametrize("span", [GOOD_FRIDAY, MOVING_WEEKEND], ids=["good_friday", "moving_weekend"])

@@ -14,7 +14,7 @@ from goldsignal_pipeline.market.sources import REAL_SYMBOL
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.settings import Settings
 from goldsignal_pipeline_tests.acceptance.conftest import Imported
-from goldsignal_pipeline_tests.acceptance.record import CALENDAR, LATER, held, instants, query
+from goldsignal_pipeline_tests.acceptance.record import CALENDAR, LATER, held, in_clock_mismatch, instants, query
 
 pytestmark = pytest.mark.recorded
 
@@ -26,8 +26,8 @@ SPANS = {
 }
 EXPECTED_AND_MISSING = {
     "oanda": (76417, 2163),
-    "ejtraderlabs": (57562, 0),
-    "budimanlai": (58230, 0),
+    "ejtraderlabs": (57871, 309),
+    "budimanlai": (58314, 84),
     "twelvedata": (24986, 0),
 }
 
@@ -57,16 +57,31 @@ def test_i16_every_expected_bar_of_a_whole_file_is_present_or_lies_in_a_gap_with
     assert hours == absent.sum()
 
 
-def test_the_missing_hours_of_13_years_are_sunday_evenings_and_holes(oanda: Imported) -> None:
-    timeframe, start, end = SPANS["oanda"]
+def _absent(imported: Imported, name: str) -> pd.DatetimeIndex:
+    timeframe, start, end = SPANS[name]
     expected = CALENDAR.expected_opens(timeframe=timeframe, start=start, end=end)
-    absent = expected[~np.isin(expected, instants(held(oanda[0], timeframe)["timestamp"]))]
-    wall = pd.DatetimeIndex(absent).tz_localize("UTC").tz_convert("America/New_York")
+    absent = expected[~np.isin(expected, instants(held(imported[0], timeframe)["timestamp"]))]
+    return pd.DatetimeIndex(absent).tz_localize("UTC").tz_convert("America/New_York")
+
+
+def test_the_missing_hours_of_13_years_are_sunday_evenings_and_days_without_a_file(oanda: Imported) -> None:
+    """In New York's summer the file begins its week an hour late; otherwise whole UTC days are absent."""
+    wall = _absent(oanda, "oanda")
     sunday = (wall.day_of_week == 6) & (wall.hour == 18)
-    assert (int(sunday.sum()), int((~sunday).sum())) == (445, 1718)
-    # In New York's summer the file begins its week an hour late; in winter it has that hour.
-    summer = np.array([bool(moment.dst()) for moment in wall[sunday]])
-    assert int(summer.sum()) == 440
+    summer = np.array([bool(moment.dst()) for moment in wall])
+    assert (int((sunday & summer).sum()), int((~(sunday & summer)).sum())) == (438, 1725)
+    others = wall[~(sunday & summer)].tz_convert("UTC")
+    by_day = pd.Series(others.date).value_counts()
+    file_days = set(pd.DatetimeIndex(instants(held(oanda[0], Timeframe.H1)["timestamp"])).date)
+    without_a_row = by_day[[day not in file_days for day in by_day.index]]
+    assert (len(without_a_row), int(without_a_row.sum())) == (86, 1627)
+
+
+def test_the_missing_hours_of_ten_years_are_the_brokers_own_pause(ejtraderlabs: Imported) -> None:
+    """In the weeks between the clock changes the broker rests from 18:00 to 19:00 New York, midnight to one on its own clock."""
+    wall = _absent(ejtraderlabs, "ejtraderlabs")
+    pause = (wall.hour == 18) & in_clock_mismatch(pd.Series(wall))
+    assert (int(pause.sum()), int((~pause).sum())) == (143, 166)
 
 
 def test_the_hole_of_december_2016_is_blocked_and_listed(oanda: Imported) -> None:
@@ -94,7 +109,7 @@ def test_the_hole_of_december_2016_is_blocked_and_listed(oanda: Imported) -> Non
     assert 0.24 < absent / len(hours) < 0.26
 
 
-@pytest.mark.parametrize(("name", "days", "blocked"), [("oanda", 3332, 588), ("ejtraderlabs", 2528, 0), ("budimanlai", 212, 0)])
+@pytest.mark.parametrize(("name", "days", "blocked"), [("oanda", 3338, 594), ("ejtraderlabs", 2527, 195), ("budimanlai", 210, 6)])
 def test_blocked_days_are_those_that_lack_more_than_a_fiftieth_of_their_bars(
     name: str, days: int, blocked: int, request: pytest.FixtureRequest
 ) -> None:
