@@ -1,1 +1,1 @@
-"""."""
+"""PostgreSQL: tables, migrations, one repository module per table group, and the embedded server."""
