@@ -1,0 +1,112 @@
+"""Rolling windows: metrics as of 00:00 UTC of every day of a range, in one pass over one list of unique trades.
+
+1. `window_bounds` finds for each as-of day d the trades whose exit (close of the exit bar) lies in [d - w, d); w counts calendar
+   days of 24 hours, whatever the timeframe: thirty days are never 720 bars.
+2. Trades are booked on the trading day (17:00 to 17:00 New York) that holds the last instant of their exit bar, so a bar that
+   closes at the roll belongs to the day that ends there. The ISO week of a trade is that of its trading day.
+3. `rolling_metrics` computes every window of every as-of day for every strategy and timeframe of a frame.
+
+Time before the record began is part of no window: it adds neither trading days nor market-open minutes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from goldsignal_pipeline.market.hours import Days, TradingCalendar
+from goldsignal_pipeline.market.timeframes import Timeframe
+from goldsignal_pipeline.market.zones import Instants, to_datetime, to_instant
+from goldsignal_pipeline.simulation.metrics import METRIC_COLUMNS, Windows, window_metrics
+from goldsignal_pipeline.simulation.scored_trades import KEY_COLUMNS, Integers, ScoredTrades, check_scored_trades
+
+RESULT_WINDOWS_DAYS: Final = (30, 60, 180, 365)
+ROLLING_COLUMNS: Final = ("day", *KEY_COLUMNS, "window_days", *METRIC_COLUMNS)
+_DAY: Final = np.timedelta64(1, "D")
+_INSTANT: Final = np.timedelta64(1, "us")
+_EPOCH: Final = np.datetime64("2000-01-01", "us")
+
+
+def rolling_metrics(
+    trades: pd.DataFrame,
+    *,
+    days: Days,
+    calendar: TradingCalendar,
+    record_start: datetime,
+    windows_days: tuple[int, ...] = RESULT_WINDOWS_DAYS,
+) -> pd.DataFrame:
+    """Metrics as of 00:00 UTC of each of `days` (`datetime64[D]`), a row per strategy, timeframe, day and window.
+
+    `trades` follows `scored_trades.SCORED_TRADE_COLUMNS`; trades that exit at or after an as-of day are not read for it (I5).
+    Rows are sorted by strategy, timeframe, day and window. Raises DataError for a trade that stands twice.
+    """
+    check_scored_trades(trades)
+    parts = []
+    for key, group in trades.groupby(list(KEY_COLUMNS), sort=True):
+        scored = ScoredTrades.of(group)
+        columns = [
+            pd.DataFrame({"day": days, "window_days": width, **window_metrics(scored, windows=bounds)})
+            for width in windows_days
+            for bounds in [window_bounds(scored, days=days, window_days=width, calendar=calendar, record_start=record_start)]
+        ]
+        part = pd.concat(columns, ignore_index=True).sort_values(["day", "window_days"], kind="stable")
+        parts.append(part.assign(strategy=str(key[0]), timeframe=str(key[1])))
+    if not parts:
+        return pd.DataFrame(columns=list(ROLLING_COLUMNS))
+    return pd.concat(parts, ignore_index=True)[list(ROLLING_COLUMNS)]
+
+
+def window_bounds(
+    trades: ScoredTrades, *, days: Days, window_days: int, calendar: TradingCalendar, record_start: datetime
+) -> Windows:
+    """The window [d - window_days, d) of each as-of day d over `trades`."""
+    closes = np.asarray(days).astype("datetime64[us]")
+    opens: Instants = np.subtract(closes, window_days * _DAY)
+    covered_from = np.minimum(np.maximum(opens, to_instant(record_start)), closes)
+    return Windows(
+        first=_positions(trades.exit, opens),
+        stop=_positions(trades.exit, closes),
+        missed=np.subtract(_positions(trades.missed, closes), _positions(trades.missed, opens)),
+        opens=_open_minutes(covered_from, calendar=calendar),
+        closes=_open_minutes(closes, calendar=calendar),
+        trading_days=_trading_days_touched(covered_from, closes, calendar=calendar),
+        day_of_trade=booked_day(trades.exit).astype(np.int64),
+        week_of_trade=iso_week(trades.exit),
+        entry_minutes=_open_minutes(trades.entry, calendar=calendar),
+        exit_minutes=_open_minutes(trades.exit, calendar=calendar),
+    )
+
+
+def booked_day(exits: Instants) -> Days:
+    """The trading day (`datetime64[D]`) on which trades with these exits (exclusive closes of bars) are booked."""
+    return TradingCalendar.trading_day(np.asarray(exits - _INSTANT))
+
+
+def iso_week(exits: Instants) -> Integers:
+    """A number per ISO week (Monday to Sunday) of the booked day, ascending in time."""
+    return np.asarray((booked_day(exits).astype(np.int64) + 3) // 7)
+
+
+def _positions(instants: Instants, bounds: Instants) -> Integers:
+    return np.asarray(np.searchsorted(instants, bounds, side="left"), dtype=np.int64)
+
+
+def _open_minutes(instants: Instants, *, calendar: TradingCalendar) -> Integers:
+    return calendar.open_minutes_between(np.full(len(instants), _EPOCH), instants)
+
+
+def _trading_days_touched(start: Instants, end: Instants, *, calendar: TradingCalendar) -> npt.NDArray[np.int64]:
+    """How many trading days with open hours have begun before `end` and ended after `start`."""
+    if not len(start):
+        return np.zeros(0, dtype=np.int64)
+    margin = 2 * _DAY
+    opens = calendar.expected_opens(
+        timeframe=Timeframe.D1, start=to_datetime(start.min() - margin), end=to_datetime(end.max() + margin)
+    )
+    begins, ends = calendar.trading_day_bounds(calendar.trading_day(opens))
+    touched = np.searchsorted(begins, end, side="left") - np.searchsorted(ends, start, side="right")
+    return np.asarray(np.where(end > start, np.maximum(touched, 0), 0), dtype=np.int64)
