@@ -1,0 +1,97 @@
+"""Setups: the two frames that an evaluation returns, one row per candidate and one per condition of it.
+
+`SETUP_DTYPES` and `CONDITION_DTYPES` name every column. The key of both is strategy, timeframe, direction and timestamp, the
+open of the confirming bar; conditions also have their position, the order in which the strategy names them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from goldsignal_pipeline.market.candles import TIMESTAMP_DTYPE, timestamps_of
+
+Part = dict[str, Any]
+"""Columns of some rows, by name: arrays of equal length, or scalars that hold for all of them."""
+
+SETUP_KEY: Final = ("strategy", "timeframe", "direction", "timestamp")
+
+SETUP_DTYPES: Final[dict[str, str]] = {
+    "strategy": "str",
+    "timeframe": "str",
+    "direction": "str",  # BUY or SELL
+    "timestamp": TIMESTAMP_DTYPE,  # open of the confirming bar
+    "confirmed_at": TIMESTAMP_DTYPE,  # its close
+    "kind": "str",  # setup, refused or near_miss
+    "refusal": "str",  # why refused, else ""
+    "reference": "int64",  # ticks, close of the confirming bar
+    "stop": "int64",  # ticks; stop, targets and planned risk are 0 unless it is a setup
+    "take_profit_1": "int64",
+    "take_profit_2": "int64",
+    "planned_risk": "int64",  # ticks between reference and stop
+    "invalidation_price": "int64",  # ticks, the price at which the idea is wrong
+    "confidence": "int64",  # a score from 50, no probability
+    "session": "str",  # overlap, london, new_york, asia or none
+    "atr": "float64",  # ticks, ATR14 of the confirming bar
+    "atr_h1": "float64",  # ticks, ATR14 of the last H1 bar closed by then; NaN where not available, like the next three
+    "median_atr_h1": "float64",  # ticks, its median over 720 H1 bars
+    "volatility_percentile": "float64",  # 0 to 100
+    "regime": "str",  # low, medium, high, or "" where not available
+    "strategy_version": "str",
+}
+
+CONDITION_DTYPES: Final[dict[str, str]] = {
+    "strategy": "str",
+    "timeframe": "str",
+    "direction": "str",
+    "timestamp": TIMESTAMP_DTYPE,
+    "position": "int64",  # from 0, in the order of the strategy
+    "name": "str",
+    "required": "bool",
+    "points": "int64",  # added to the confidence when passed
+    "measured": "float64",  # a distance is ticks in the direction; NaN where not available
+    "comparison": "str",  # measured <comparison> threshold
+    "threshold": "float64",
+    "passed": "bool",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """What strategies found in some months, sorted by time and key.
+
+    `silent_months` are pairs of strategy and month in which it could not be evaluated, because its origin lies before the
+    record.
+    """
+
+    setups: pd.DataFrame
+    conditions: pd.DataFrame
+    silent_months: tuple[tuple[str, str], ...]
+
+    def accepted(self) -> pd.DataFrame:
+        """The rows that are trades: of kind setup."""
+        return self.setups[self.setups["kind"] == "setup"].reset_index(drop=True)
+
+    def refusals(self) -> pd.Series:
+        """How many candidates each strategy refused, by reason."""
+        refused = self.setups[self.setups["kind"] == "refused"]
+        return refused.groupby(["strategy", "refusal"]).size()
+
+
+def frame_of_parts(parts: list[Part], *, dtypes: dict[str, str], order: list[str]) -> pd.DataFrame:
+    """One typed frame of parts with array columns (a scalar is repeated), sorted by `order`."""
+    lengths = [len(part["timestamp"]) for part in parts]
+    columns: dict[str, Any] = {}
+    for name, dtype in dtypes.items():
+        values = [part[name] for part in parts]
+        if dtype == TIMESTAMP_DTYPE:
+            columns[name] = timestamps_of(np.concatenate([np.zeros(0, dtype="datetime64[us]"), *values]))
+            continue
+        numpy_dtype = object if dtype == "str" else dtype
+        is_array = bool(values) and isinstance(values[0], np.ndarray)
+        joined = np.concatenate(values) if is_array else np.repeat(np.array(values, dtype=numpy_dtype), lengths)
+        columns[name] = joined.astype(numpy_dtype)
+    return pd.DataFrame(columns).astype(dtypes).sort_values(order, kind="stable", ignore_index=True)
