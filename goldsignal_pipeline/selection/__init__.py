@@ -1,0 +1,1 @@
+"""Selection: which setups become signals, how large, and when a strategy is no longer trusted; pure folds without a clock."""
