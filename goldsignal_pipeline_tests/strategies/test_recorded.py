@@ -1,0 +1,25 @@
+"""Recorded years: every strategy has setups in every full one."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from goldsignal_pipeline.market.timeframes import Timeframe
+from goldsignal_pipeline_tests.market.candle_data import recorded
+from goldsignal_pipeline_tests.strategies.records import NAMES, run
+
+
+@pytest.mark.recorded
+@pytest.mark.parametrize(("name", "years"), [("mt5-ejtraderlabs", range(2013, 2022)), ("oanda-lean-bid", range(2007, 2019))])
+def test_mistake_5_every_strategy_fires_in_every_full_year(shared_data, name, years):
+    record = recorded(shared_data, Timeframe.H1, name)
+    first, last = record["timestamp"].iloc[0], record["timestamp"].iloc[-1]
+    months = pd.period_range(f"{first:%Y-%m}", f"{last:%Y-%m}", freq="M").astype(str).tolist()
+    result = run(record, months=months, record_start=first.to_pydatetime())
+    found = result.accepted()
+    counts = found.groupby(["strategy", found["confirmed_at"].dt.year, "direction"]).size()
+    for strategy in NAMES:
+        for year in years:
+            for direction in ("BUY", "SELL"):
+                assert counts.get((strategy, year, direction), 0) >= 20, (strategy, year, direction)
