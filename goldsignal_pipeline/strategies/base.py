@@ -97,8 +97,8 @@ class Strategy(ABC):
 
     def warm_up_days(self, timeframe: Timeframe) -> int:
         """Calendar days of bars before the month that an evaluation begins with."""
-        if timeframe in (Timeframe.H4, Timeframe.D1):
-            return 260 if timeframe is Timeframe.H4 else 1_500
+        if timeframe is Timeframe.H4:
+            return 260
         return 70 if timeframe is Timeframe.H1 and self.uses_ema200 else 21
 
     @abstractmethod

@@ -6,8 +6,7 @@ negation is exact in float64. The bars begin at the fixed origin and hold nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -37,7 +36,6 @@ class DirectedBars:
     close: Floats
     sessions: Sessions
     h4_gap: Floats
-    _known: dict[tuple[str, int], Floats] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.opens)
@@ -68,7 +66,7 @@ class DirectedBars:
 
     def ema(self, period: int) -> Floats:
         """EMA of the closes."""
-        return self._remember("ema", period, lambda: indicators.ema(self.close, period=period))
+        return indicators.ema(self.close, period=period)
 
     def swing_lows(self, order: int) -> Flags:
         """Swing lows at their own bar; a decision at bar i may use those up to i - order only."""
@@ -77,11 +75,6 @@ class DirectedBars:
     def swing_highs(self, order: int) -> Flags:
         """Swing highs at their own bar; a decision at bar i may use those up to i - order only."""
         return indicators.swing_highs(self.high, order=order)
-
-    def _remember(self, name: str, period: int, compute: Callable[[], Floats]) -> Floats:
-        if (name, period) not in self._known:
-            self._known[name, period] = compute()
-        return self._known[name, period]
 
 
 def sign_of(direction: Direction) -> int:

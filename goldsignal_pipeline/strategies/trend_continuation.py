@@ -58,7 +58,8 @@ class TrendContinuation(Strategy):
     def find(self, bars: DirectedBars) -> Candidates:
         """Every bar after a pullback from an extension, in a trend."""
         rule = self.parameters
-        gap, above = bars.ema(50) - bars.ema(200), bars.close - bars.ema(50)
+        average = bars.ema(50)
+        gap, above = average - bars.ema(200), bars.close - average
         at, extended, extension = _extended(above, rule.extension_atr * bars.atr, bars=rule.extension_bars)
         pullback = at - 1
         inside = (gap[at] >= rule.trend_gap_atr * bars.atr[at]) & (
