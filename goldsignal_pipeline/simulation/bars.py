@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from goldsignal_pipeline.errors import DataError
-from goldsignal_pipeline.market.candles import Bars
+from goldsignal_pipeline.market.candles import Bars, bars_of
 from goldsignal_pipeline.market.hours import TradingCalendar
-from goldsignal_pipeline.market.sources import Side
+from goldsignal_pipeline.market.sources import Side, Source
 from goldsignal_pipeline.market.spread import SpreadTable, bid_ask, spread_ticks
 from goldsignal_pipeline.market.timeframes import Timeframe, bar_close
 from goldsignal_pipeline.market.zones import Instants
@@ -82,6 +83,27 @@ class BaseBars:
         )
         made._refuse_disorder()
         return made
+
+    @classmethod
+    def of_candles(
+        cls, candles: pd.DataFrame, *, spreads: SpreadTable | dict[str, SpreadTable], known_until: np.datetime64 | None = None
+    ) -> BaseBars:
+        """The base rows of a frame of candles (timeframe, base_timeframe, timestamp, prices in ticks, volume, source).
+
+        Rows derived from a finer base are left out; without any base row there are no bars. `spreads` is one table, or one
+        for each source (`vendor:side`).
+        """
+        base = candles[(candles["timeframe"] == candles["base_timeframe"]).to_numpy()].sort_values("timestamp")
+        runs = (base[["timeframe", "source"]] != base[["timeframe", "source"]].shift()).any(axis=1).cumsum()
+        parts = []
+        for _, run in base.groupby(runs.to_numpy(), sort=True):
+            name = str(run["source"].iloc[0])
+            table = spreads if isinstance(spreads, SpreadTable) else spreads[name]
+            timeframe, side = Timeframe(run["timeframe"].iloc[0]), Source.parse(name).side
+            parts.append(cls.of(bars_of(run), timeframe=timeframe, side=side, spreads=table, known_until=known_until))
+        if not parts:
+            return cls.of(bars_of(base), timeframe=Timeframe.M5, side=Side.BID, spreads=SpreadTable(), known_until=known_until)
+        return cls.joined(parts)
 
     @classmethod
     def joined(cls, parts: list[BaseBars]) -> BaseBars:

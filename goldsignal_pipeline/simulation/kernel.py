@@ -3,7 +3,7 @@
 1. `find_entries` names the base bar at whose open each candidate is filled.
 2. `resolve_trades` walks every candidate from there. Prices are first turned so that up is gain (a SELL is negated), quoted
    on the side the trade exits on: BUY and SELL are then one piece of code.
-3. `_scan` passes over bars in which neither stop nor target is touched, charges swap at each roll and looks for the deadline.
+3. `_scan` passes over bars in which neither stop nor target is touched, and charges swap at each roll.
 4. `_in_full` settles the bar that ends it while the whole position is open, `_in_half` after the first target.
 5. `_close` adds up gross, cost and net and names the result.
 
@@ -74,7 +74,10 @@ COARSE_MINUTES: Final = 15
 
 
 class Plan(NamedTuple):
-    """One filled trade, turned so that up is gain; `quote` is the entry before spread and slippage, `fill` after both."""
+    """One filled trade, turned so that up is gain; `quote` is the entry before spread and slippage, `fill` after both.
+
+    `end` is the first bar that is not held, because it closes after the deadline.
+    """
 
     sign: int
     stop: int
@@ -82,7 +85,7 @@ class Plan(NamedTuple):
     target_two: int
     quote: int
     fill: int
-    deadline: int
+    end: int
     slippage: int
     swap_rate: int
 
@@ -110,7 +113,6 @@ _TP1_HIT: Final = int(Result.TP1_HIT)
 _SL_HIT: Final = int(Result.SL_HIT)
 _EXPIRED: Final = int(Result.EXPIRED)
 _MISSED: Final = int(Result.MISSED)
-_ENDED, _TOUCHED, _DUE = 0, 1, 2
 
 
 def compiled(function: Function) -> Function:
@@ -161,8 +163,10 @@ def resolve_trades(bars: BarArrays, candidates: CandidateArrays, terms: Terms, t
         offset = bars.ask_above[trade.entry_bar] if sign > 0 else bars.bid_below[trade.entry_bar]
         fill = quote + offset + terms.slippage
         rate = terms.swap_long if sign > 0 else terms.swap_short
-        second = sign * candidates.target_two[position]
-        plan = Plan(sign, stop, target, second, quote, fill, candidates.deadlines[position], terms.slippage, rate)
+        trade.deadline = candidates.deadlines[position]
+        # The entry bar always counts, however short the hold.
+        end = max(trade.entry_bar + 1, np.searchsorted(bars.closes, trade.deadline, side="right"))
+        plan = Plan(sign, stop, target, sign * candidates.target_two[position], quote, fill, end, terms.slippage, rate)
         _walk(bars, plan, terms.known_until, trade)
 
 
@@ -178,7 +182,6 @@ def _miss(quote: int, reference: int, stop: int, target: int) -> int:
 @compiled
 def _walk(bars: BarArrays, plan: Plan, known_until: int, trade: Any) -> None:
     """From the entry to the result: first with the whole position, after the first target with half of it."""
-    trade.deadline = plan.deadline
     trade.quote = plan.sign * plan.quote
     trade.entry_fill = plan.sign * plan.fill
     trade.risk = plan.fill - plan.stop
@@ -186,25 +189,27 @@ def _walk(bars: BarArrays, plan: Plan, known_until: int, trade: Any) -> None:
     trade.adverse = plan.fill
     trade.worst = np.iinfo(np.int64).max
     trade.best = np.iinfo(np.int64).min
+    end = plan.end
+    is_due = end < len(bars.closes) or known_until >= trade.deadline
     halves = 2
-    bar, how = _scan(bars, trade.entry_bar, plan, halves, trade)
-    if how == _TOUCHED:
+    bar = _scan(bars, trade.entry_bar, plan, halves, trade)
+    if bar < end:
         halves = _in_full(bars, bar, plan, trade)
     if halves == 1:
-        bar, how = _scan(bars, bar + 1, plan, halves, trade)
-        if how == _TOUCHED:
+        bar = _scan(bars, bar + 1, plan, halves, trade)
+        if bar < end:
             _in_half(bars, bar, plan, trade)
             halves = 0
-    if how == _DUE or (how == _ENDED and known_until >= plan.deadline):
-        price, _, _, offset = _exit_side(bars.close[bar - 1], bars, bar - 1, plan.sign)
-        _leave(trade, plan, halves, Leaving(bar - 1, _EXPIRY, price, offset))
+    is_due &= halves > 0
+    if is_due:
+        price, _, _, offset = _exit_side(bars.close[end - 1], bars, end - 1, plan.sign)
+        _leave(trade, plan, halves, Leaving(end - 1, _EXPIRY, price, offset))
         halves = 0
-        how = _DUE
     trade.favourable -= plan.fill
     trade.adverse = plan.fill - trade.adverse
     if halves == 0:
         closed = bars.closes[trade.second_bar]
-        trade.resolved_at = max(closed, plan.deadline) if how == _DUE else closed
+        trade.resolved_at = max(closed, trade.deadline) if is_due else closed
         _close(plan, trade)
     else:
         trade.gross = trade.swap = trade.worst = trade.best = 0
@@ -213,26 +218,22 @@ def _walk(bars: BarArrays, plan: Plan, known_until: int, trade: Any) -> None:
 
 
 @compiled
-def _scan(bars: BarArrays, first: int, plan: Plan, halves: int, trade: Any) -> tuple[int, int]:
-    """The first bar from `first` on that touches stop or target or closes after the deadline; charges swap up to its open.
+def _scan(bars: BarArrays, first: int, plan: Plan, halves: int, trade: Any) -> int:
+    """The first bar of [first, plan.end) that touches stop or target, else `plan.end`; charges swap up to its open.
 
-    The entry bar always counts, however short the hold. Swap is charged on the last close before each roll; until the trade
-    is closed, `trade.swap` is the exact sum of halves x ticks x basis points.
+    Swap is charged on the last close before each roll; until the trade is closed, `trade.swap` is the exact sum of halves x
+    ticks x basis points.
     """
     stop = plan.stop if halves == 2 else plan.quote
     target = plan.target_one if halves == 2 else plan.target_two
-    entry = trade.entry_bar
     high_most = trade.favourable
     low_most = trade.adverse
-    how = _ENDED
-    bar = first
-    while bar < len(bars.opens):
-        if bar > entry:
-            if bars.closes[bar] > plan.deadline:
-                how = _DUE
-                break
-            if bars.rolls[bar]:
-                trade.swap += bars.rolls[bar] * halves * bars.close[bar - 1] * plan.swap_rate
+    swap = 0
+    found = plan.end
+    # Said to the compiler: positions are never negative, so that it need not ask at each bar.
+    for bar in range(max(first, 0), plan.end):
+        if bars.rolls[bar] and bar > trade.entry_bar:
+            swap += bars.rolls[bar] * halves * bars.close[bar - 1] * plan.swap_rate
         if plan.sign > 0:
             high = bars.high[bar] - bars.bid_below[bar]
             low = bars.low[bar] - bars.bid_below[bar]
@@ -240,14 +241,14 @@ def _scan(bars: BarArrays, first: int, plan: Plan, halves: int, trade: Any) -> t
             high = -bars.low[bar] - bars.ask_above[bar]
             low = -bars.high[bar] - bars.ask_above[bar]
         if low <= stop or high >= target:
-            how = _TOUCHED
+            found = bar
             break
         high_most = max(high_most, high)
         low_most = min(low_most, low)
-        bar += 1
+    trade.swap += swap
     trade.favourable = high_most
     trade.adverse = low_most
-    return bar, how
+    return found
 
 
 @compiled

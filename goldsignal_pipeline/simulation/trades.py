@@ -2,7 +2,8 @@
 
 1. `Candidates` holds what is to be tried, `entry_bars` says where each is filled.
 2. Deadlines follow from the entry opens by the trading calendar: hours of market-open time, weekends and holidays not counted.
-3. `resolve` hands everything to the kernel; `trades_frame` is its result for people: instants, USD/oz and R.
+3. `resolve` hands everything to the kernel; `trades_frame` is its result for people: instants, USD/oz and R;
+   `scored_frame` what metrics read of it.
 
 A trade never changes once `resolved_at` has passed: bars after it are not read. That is the close of the exit bar, and for an
 expiry the deadline, because only then is it certain that no later bar closes in time.
@@ -19,8 +20,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from goldsignal_pipeline.errors import DataError
+from goldsignal_pipeline.market.candles import instants_of
 from goldsignal_pipeline.market.hours import TradingCalendar
-from goldsignal_pipeline.market.prices import TICKS_PER_USD
+from goldsignal_pipeline.market.prices import TICKS_PER_USD, Direction
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.market.zones import Instants
 from goldsignal_pipeline.simulation import kernel
@@ -28,6 +30,7 @@ from goldsignal_pipeline.simulation.bars import BaseBars
 from goldsignal_pipeline.simulation.costs import TradeCosts
 from goldsignal_pipeline.simulation.kernel import UNITS_PER_TICK, Exit, Miss, Result
 from goldsignal_pipeline.simulation.records import TRADE_DTYPE, BarArrays, CandidateArrays, Integers, Terms, Trades
+from goldsignal_pipeline.simulation.scored_trades import SCORED_TRADE_COLUMNS
 
 UNITS_PER_USD: Final = UNITS_PER_TICK * TICKS_PER_USD
 GRACE: Final = timedelta(seconds=120)
@@ -71,6 +74,27 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.direction)
+
+    @classmethod
+    def of_setups(cls, setups: pd.DataFrame) -> Candidates:
+        """Setups or signals as candidates, in their order; each timeframe has its own hold.
+
+        `setups`: direction (BUY or SELL), timeframe, confirmed_at, and in ticks reference, stop, take_profit_1 and
+        take_profit_2. Raises DataError for a timeframe without a hold.
+        """
+        hold = setups["timeframe"].map({timeframe.value: minutes for timeframe, minutes in HOLD_MINUTES.items()})
+        if hold.isna().any():
+            names = sorted(set(setups.loc[hold.isna(), "timeframe"]))
+            raise DataError(f"no hold is declared for trades of {names}", done="no trade was resolved", fix="use M15, H1 or H4")
+        return cls(
+            direction=np.where(setups["direction"] == Direction.BUY.value, 1, -1),
+            reference=setups["reference"].to_numpy(),
+            stop=setups["stop"].to_numpy(),
+            target_one=setups["take_profit_1"].to_numpy(),
+            target_two=setups["take_profit_2"].to_numpy(),
+            confirmed_at=instants_of(setups["confirmed_at"]),
+            hold_minutes=hold.to_numpy(dtype=np.int64),
+        )
 
 
 def entry_bars(candidates: Candidates, bars: BaseBars, *, grace: timedelta = GRACE) -> Integers:
@@ -152,6 +176,22 @@ def trades_frame(trades: Trades, bars: BaseBars) -> pd.DataFrame:
     for name in ("resolution_minutes", "coarse_entry", "ambiguous"):
         frame[name] = trades[name]
     return frame
+
+
+def scored_frame(trades: Trades, bars: BaseBars, *, setups: pd.DataFrame, calendar: TradingCalendar) -> pd.DataFrame:
+    """The resolved trades of `setups` (strategy, timeframe, direction, in the order of `trades`) as metrics read them.
+
+    Columns are those of `SCORED_TRADE_COLUMNS`; a missed trade has no R, and its exit is the entry it missed.
+    """
+    frame = trades_frame(trades, bars)
+    frame["is_missed"] = frame["result"] == Result.MISSED.name.lower()
+    frame["entry"], frame["exit"] = frame["entry_at"], frame["second_exit_at"].where(~frame["is_missed"], frame["entry_at"])
+    frame["is_ambiguous"] = frame["ambiguous"] & ~frame["is_missed"]
+    for name in ("strategy", "timeframe", "direction"):
+        frame[name] = setups[name].to_numpy()
+    final = frame[frame["resolved_at"].notna()].reset_index(drop=True)
+    held = calendar.open_minutes_between(instants_of(final["entry"]), instants_of(final["exit"]))
+    return final.assign(hold_minutes=held)[list(SCORED_TRADE_COLUMNS)]
 
 
 def in_r(trades: Trades, name: str) -> npt.NDArray[np.float64]:

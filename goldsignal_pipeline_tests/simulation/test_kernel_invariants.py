@@ -7,18 +7,22 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldsignal_pipeline.errors import DataError
+from goldsignal_pipeline.market.candles import timestamps_of
 from goldsignal_pipeline.market.sources import Side
+from goldsignal_pipeline.market.spread import SpreadTable
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.simulation.bars import BaseBars
 from goldsignal_pipeline.simulation.costs import TradeCosts
 from goldsignal_pipeline.simulation.kernel import NOT_YET, Exit, Result
 from goldsignal_pipeline.simulation.records import Trades
-from goldsignal_pipeline.simulation.trades import Candidates, in_r, resolve, trades_frame
+from goldsignal_pipeline.simulation.scored_trades import SCORED_TRADE_COLUMNS, ScoredTrades
+from goldsignal_pipeline.simulation.trades import Candidates, in_r, resolve, scored_frame, trades_frame
 from goldsignal_pipeline_tests.simulation.markets import (
     CALENDAR,
     coarser,
@@ -197,6 +201,79 @@ def test_levels_out_of_order_are_refused_by_number() -> None:
     stop[17] = candidates.reference[17]
     with pytest.raises(DataError, match="candidate 17"):
         replace(candidates, stop=stop)
+
+
+def test_candles_of_two_sources_and_lengths_become_one_record_of_their_base_rows() -> None:
+    """A day of M5 from the bid and a day of H1 from the ask; what is derived from M5 is left out."""
+    fine, coarse = rough_bars(Timeframe.M5, seed=5, **FULL_HOURS), rough_bars(Timeframe.H1, seed=6, side=Side.ASK, **FULL_HOURS)
+    cut = np.datetime64("2024-11-12T22:00")
+    rows = [
+        _candles(fine, fine.opens < cut, "M5", "M5", "one:bid"),
+        _candles(coarser(fine, timeframe=Timeframe.H1), slice(0, 100), "H1", "M5", "one:bid"),
+        _candles(coarse, coarse.opens >= cut, "H1", "H1", "two:ask"),
+    ]
+    bars = BaseBars.of_candles(pd.concat(rows, ignore_index=True), spreads={"one:bid": SpreadTable(), "two:ask": SpreadTable()})
+    early, late = bars.opens < cut, bars.opens >= cut
+    assert set(bars.minutes[early]) == {5}
+    assert set(bars.minutes[late]) == {60}
+    assert (bars.bid_below[early] == 0).all()
+    assert (bars.ask_above[early] > 0).all()
+    assert (bars.bid_below[late] > 0).all()
+    assert (bars.ask_above[late] == 0).all()
+    assert len(bars) == (fine.opens < cut).sum() + (coarse.opens >= cut).sum()
+
+
+def _candles(bars: BaseBars, where: np.ndarray | slice, timeframe: str, base: str, source: str) -> pd.DataFrame:
+    prices = {name: getattr(bars, name)[where] for name in ("open", "high", "low", "close")}
+    named = {"timeframe": timeframe, "base_timeframe": base, "source": source, "volume": np.nan}
+    return pd.DataFrame({"timestamp": timestamps_of(bars.opens[where]), **prices, **named})
+
+
+def test_no_candles_are_no_bars() -> None:
+    bars, _ = trial(6)
+    none = _candles(bars, slice(0, 0), "M5", "M5", "one:bid")
+    assert len(BaseBars.of_candles(none, spreads=SpreadTable())) == 0
+
+
+def test_metrics_read_the_resolved_trades_only_and_missed_ones_without_r() -> None:
+    bars, candidates = trial(7)
+    trades = resolve(candidates, bars, calendar=CALENDAR)
+    direction = np.where(candidates.direction == 1, "BUY", "SELL")
+    setups = pd.DataFrame({"strategy": "one", "timeframe": "H1", "direction": direction})
+    scored = scored_frame(trades, bars, setups=setups, calendar=CALENDAR)
+    assert list(scored.columns) == list(SCORED_TRADE_COLUMNS)
+    assert len(scored) == closed(trades).sum() < len(trades)
+    missed = scored["is_missed"]
+    assert missed.any()
+    assert scored.loc[missed, "net_r"].isna().all()
+    assert (scored.loc[missed, "exit"] == scored.loc[missed, "entry"]).all()
+    assert (scored.loc[~missed, "exit"] > scored.loc[~missed, "entry"]).all()
+    wall = (scored["exit"] - scored["entry"]) // pd.Timedelta(minutes=1)
+    assert (scored["hold_minutes"] <= wall).all()
+    assert (scored["hold_minutes"] <= candidates.hold_minutes[closed(trades)]).all()
+    unique = scored.drop_duplicates(["strategy", "timeframe", "direction", "entry", "exit"])
+    assert len(ScoredTrades.of(unique)) == (~unique["is_missed"]).sum()
+
+
+def test_setups_become_candidates_with_the_hold_of_their_timeframe() -> None:
+    setups = pd.DataFrame(
+        {
+            "direction": ["BUY", "SELL"],
+            "timeframe": ["H1", "M15"],
+            "confirmed_at": pd.to_datetime(["2024-11-04T10:00Z", "2024-11-04T10:15Z"]).as_unit("us"),
+            "reference": [1000, 1000],
+            "stop": [900, 1100],
+            "take_profit_1": [1150, 850],
+            "take_profit_2": [1300, 700],
+        }
+    )
+    candidates = Candidates.of_setups(setups)
+    assert candidates.direction.tolist() == [1, -1]
+    assert candidates.hold_minutes.tolist() == [72 * 60, 24 * 60]
+    assert candidates.confirmed_at.tolist() == [datetime(2024, 11, 4, 10), datetime(2024, 11, 4, 10, 15)]
+    assert candidates.target_two.tolist() == [1300, 700]
+    with pytest.raises(DataError, match="D1"):
+        Candidates.of_setups(setups.assign(timeframe="D1"))
 
 
 def test_overlapping_bars_and_negative_spreads_are_refused() -> None:

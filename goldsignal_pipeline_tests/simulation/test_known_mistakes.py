@@ -98,6 +98,15 @@ def test_mistake_14_a_sell_is_stopped_when_the_ask_reaches_its_stop() -> None:
     assert trade["second_fill"] == FLAT + 400 + 5
 
 
+def test_mistake_14_a_sell_reaches_its_target_only_when_the_ask_does() -> None:
+    """The bid touches the target and even passes it by 39 ticks: the ask, 40 above it, has not been there."""
+    bars = flat_bars(datetime(2024, 11, 11, tzinfo=UTC), datetime(2024, 11, 12, tzinfo=UTC))
+    bars.low[200] -= 639
+    bars.low[210] -= 640
+    trade = resolve(one(-1, "2024-11-11T10:00", hold_minutes=1440), bars, calendar=CALENDAR)[0]
+    assert (Exit(trade["first_exit"]), trade["first_bar"], trade["first_fill"]) == (Exit.TARGET_ONE, 210, FLAT - 600)
+
+
 def test_mistake_21_no_entry_is_filled_at_a_price_older_than_its_decision() -> None:
     """The fill is the open of the first bar that opens once the decision can have been made: the close and the grace."""
     bars = rough_bars(Timeframe.M5, seed=31)
