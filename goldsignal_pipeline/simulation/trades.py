@@ -93,7 +93,7 @@ class Candidates:
             target_one=setups["take_profit_1"].to_numpy(),
             target_two=setups["take_profit_2"].to_numpy(),
             confirmed_at=instants_of(setups["confirmed_at"]),
-            hold_minutes=hold.to_numpy(dtype=np.int64),
+            hold_minutes=np.asarray(hold, dtype=np.int64),
         )
 
 
