@@ -159,8 +159,8 @@ def test_two_signals_may_be_open_and_missed_ones_never_count() -> None:
 
 
 def test_at_one_instant_the_best_ranked_is_judged_first() -> None:
-    _, decisions = judge(standing("better", score=0.2), setup(), setup(strategy="better"))
-    assert [decision.key.strategy for decision in decisions] == ["better", "ema_momentum"]
+    _, decisions = judge(standing("zeta", score=0.2), setup(), setup(strategy="zeta"))
+    assert [decision.key.strategy for decision in decisions] == ["zeta", "ema_momentum"]
     assert [decision.rank for decision in decisions] == [1, 2]
     assert decisions[1].reasons == (GateReason.DUPLICATE,)
 
@@ -229,6 +229,15 @@ def test_known_mistake_7_the_daily_loss_counts_dollars_of_the_position_and_open_
     assert judge(first, closed(first, at=NOON + HOUR, net_r=-1.0), candidate)[1][1].is_accepted
     next_day = setup(datetime(2024, 6, 4, 22, 0, tzinfo=UTC))
     assert judge(first, closed(first, at=NOON + HOUR, net_r=-1.9), next_day)[1][1].is_accepted
+
+
+def test_losses_of_one_trading_day_add_up() -> None:
+    # 200 ounces lose 0.6 R = 600 USD twice; 1,200 and 1,000 of the candidate's own are more than 2,000.
+    first, second = (setup(NOON + HOUR * n) for n in (0, 4))
+    ends = [closed(one, at=one.at + HOUR, net_r=-0.6) for one in (first, second)]
+    candidate = setup(NOON + HOUR * 8)
+    assert judge(first, second, *ends, candidate)[1][2].reasons == (GateReason.DAILY_LOSS,)
+    assert judge(first, second, ends[0], replace(ends[1], net_usd=Decimal("-1.99")), candidate)[1][2].is_accepted
 
 
 def test_open_risk_counts_until_tp1_has_moved_the_stop_to_the_entry() -> None:

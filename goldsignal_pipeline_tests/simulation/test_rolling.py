@@ -152,3 +152,12 @@ def test_a_hand_computed_window() -> None:
     assert row["expectancy_error"] == pytest.approx(0.25)
     assert (row["win_rate"], row["profit_factor"], row["median_r"], row["max_drawdown_r"]) == (0.5, 1.5, 0.0, 2.0)
     assert row["longest_losing_run"] == 2
+
+
+def test_a_drawdown_begins_at_nothing_won() -> None:
+    day = datetime(2024, 7, 1, tzinfo=UTC)
+    exits = [datetime(2024, 6, d, 12, 0, tzinfo=UTC) for d in (4, 5, 11)]
+    row = roll(
+        [trade(e - timedelta(hours=1), e, r) for e, r in zip(exits, (-1.5, 0.5, -0.25), strict=True)], days_from(day, 1)
+    ).iloc[0]
+    assert row["max_drawdown_r"] == 1.5
