@@ -255,3 +255,9 @@ def test_known_mistake_22_rounding_never_decides_the_risk_reward_filter(risk, re
     for distance, fails in ((least, False), (least - 1, True)):
         one = setup(reference=reference, stop=reference - sign * risk, take_profit_1=reference + sign * distance)
         assert (GateReason.RISK_REWARD in judge(one)[1][0].reasons) is fails
+
+
+def test_the_gate_asks_the_calendar_whether_the_market_is_closing() -> None:
+    friday = datetime(2024, 6, 7, 16, 0, tzinfo=UTC)
+    assert judge(setup(friday))[1][0].reasons == (GateReason.MARKET_CLOSING,)
+    assert judge(setup(friday - HOUR))[1][0].is_accepted
