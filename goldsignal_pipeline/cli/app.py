@@ -40,7 +40,10 @@ class ErrorRenderingGroup(TyperGroup):
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer vendors click; its Context is ours
         """Run the command; render what it raises."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            # A closed pipe shows itself here and not at the interpreter's end, where nothing could answer it.
+            sys.stdout.flush()
+            return result
         except GoldSignalError as error:
             output.show_error(error, as_json=bool(ctx.meta.get(output.JSON_KEY)))
             raise typer.Exit(error.exit_code) from None
