@@ -29,7 +29,7 @@ from goldsignal_pipeline.providers.files import inspect_file, iter_deliveries
 from goldsignal_pipeline.storage import candles
 from goldsignal_pipeline.storage.database import Database
 
-PROVE = bool(os.environ.get("GOLDSIGNAL_PROVE"))
+PROVE = bool(os.environ.get("PROVE"))
 CALENDAR = load_calendar()
 GRACE = timedelta(seconds=120)
 LATER = datetime(2026, 11, 1, tzinfo=UTC)

@@ -1,6 +1,6 @@
 """A month of real bars on PostgreSQL: how it was cut, in which order it came and what else is held change nothing (I7, I8).
 
-`make prove` (GOLDSIGNAL_PROVE=1) runs all ten months and more shuffles.
+`make prove` (PROVE=1) runs all ten months and more shuffles.
 """
 
 from __future__ import annotations
