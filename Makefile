@@ -14,7 +14,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 PIP := $(PY) -m pip --quiet --no-input
 
-.PHONY: help setup up down test lint types contract format lock clean bench prove
+.PHONY: help setup up down test lint types contract format lock clean bench prove reference
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -69,6 +69,10 @@ bench: setup ## Benchmarks as ratios against floors and peers
 
 prove: setup ## The long proofs: more kills, more shuffles, longer histories
 	@PROVE=1 $(PY) -m pytest -n 2 --dist loadfile
+
+reference: setup ## Write the generated reference pages and column schemas again
+	@$(PY) -m goldsignal_pipeline_tests.assets.generate_columns
+	@$(PY) -m goldsignal_pipeline_tests.docs.generate
 
 lock: ## Resolve the versions again (downloads uv into build/)
 	@[ -x build/uv/bin/uv ] || { python3 -m venv build/uv && build/uv/bin/python -m pip install --quiet uv; }
