@@ -14,7 +14,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 PIP := $(PY) -m pip --quiet --no-input
 
-.PHONY: help setup up down test lint types contract format lock clean bench prove
+.PHONY: help setup up down test lint types contract format lock clean bench prove reference
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -48,7 +48,7 @@ down: setup ## Stop a running `make up`
 	@$(PY) -m goldsignal_pipeline.cli down
 
 test: setup ## The whole test suite
-	@$(PY) -m pytest -n 2
+	@$(PY) -m pytest -n 2 --dist loadfile
 
 lint: setup ## Style and format
 	@.venv/bin/ruff check .
@@ -68,7 +68,11 @@ bench: setup ## Benchmarks as ratios against floors and peers
 	@$(PY) -m benchmarks
 
 prove: setup ## The long proofs: more kills, more shuffles, longer histories
-	@GOLDSIGNAL_PROVE=1 $(PY) -m pytest -n 2
+	@PROVE=1 $(PY) -m pytest -n 2 --dist loadfile
+
+reference: setup ## Write the generated reference pages and column schemas again
+	@$(PY) -m goldsignal_pipeline_tests.assets.generate_columns
+	@$(PY) -m goldsignal_pipeline_tests.docs.generate
 
 lock: ## Resolve the versions again (downloads uv into build/)
 	@[ -x build/uv/bin/uv ] || { python3 -m venv build/uv && build/uv/bin/python -m pip install --quiet uv; }

@@ -18,7 +18,7 @@ RETRY_TRANSIENT: Final = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backo
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Turn a `GoldSignalError` into a `dagster.Failure`, retried only when the error calls itself retryable."""
+    """Turn an error into a `dagster.Failure`, retried only when it is ours and calls itself retryable."""
     try:
         yield
     except GoldSignalError as error:
@@ -27,3 +27,6 @@ def told() -> Iterator[None]:
             metadata={"what": error.what, "done": error.done, "fix": error.fix, "error": type(error).__name__},
             allow_retries=error.retryable,
         ) from error
+    except Exception as error:
+        # A fault of the program: doing it again cannot help, and Dagster would.
+        raise dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=False) from error

@@ -29,11 +29,6 @@ _REJECTED = text("""
     SELECT reason, count(*) AS rows FROM quarantined_candles
     WHERE symbol = :symbol AND timestamp >= :start AND timestamp < :end GROUP BY reason ORDER BY reason
 """)
-_CANDLES = text("""
-    SELECT symbol, timeframe, count(*) AS candles, min(timestamp) AS first, max(timestamp) AS last,
-           min(low) AS lowest, max(high) AS highest, count(flag) AS flagged
-    FROM candles WHERE timestamp >= :start AND timestamp < :end GROUP BY symbol, timeframe
-""")
 _DAYS = text("""
     SELECT symbol, sum(expected_bars) AS expected, sum(missing_bars) AS missing,
            string_agg(DISTINCT source || ' ' || base_timeframe, ', ') AS bases
@@ -73,12 +68,7 @@ def _raw_month(connection: Connection, symbol: str, month: str) -> dict[str, Any
 
 
 def _candles_month(connection: Connection, month: str, *, with_pictures: bool) -> dict[str, Any]:
-    # H4 and D1 bars that close in the month may open up to a day before it; the table shows what the partition holds nearly.
-    window = {"start": month_start(month), "end": month_start(next_month(month))}
-    rows = sorted(
-        connection.execute(_CANDLES, window).mappings().all(),
-        key=lambda row: (row["symbol"], Timeframe(row["timeframe"]).minutes),
-    )
+    rows = candles.summary_of_range(connection, start=month_start(month), end=month_start(next_month(month)))
     days = connection.execute(_DAYS, {"month": month}).mappings().all()
     blocked = connection.execute(_BLOCKED, {"month": month})
     metadata: dict[str, Any] = {

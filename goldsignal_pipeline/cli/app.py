@@ -40,7 +40,9 @@ class ErrorRenderingGroup(TyperGroup):
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer vendors click; its Context is ours
         """Run the command; render what it raises."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            # A closed pipe shows itself here and not at the interpreter's end, where nothing could answer it.
+            sys.stdout.flush()
         except GoldSignalError as error:
             output.show_error(error, as_json=bool(ctx.meta.get(output.JSON_KEY)))
             raise typer.Exit(error.exit_code) from None
@@ -53,6 +55,7 @@ class ErrorRenderingGroup(TyperGroup):
                 raise
             output.show_unexpected(error, trace=logs.write_trace(error), as_json=bool(ctx.meta.get(output.JSON_KEY)))
             raise typer.Exit(GoldSignalError.exit_code) from None
+        return result
 
 
 def create_app() -> typer.Typer:

@@ -2,7 +2,8 @@
 
 1. The plan: months, runs of twelve months, the credits that the vendor's answers will cost, the minutes they take (`_plan`).
 2. One Dagster run per twelve months, oldest first, so that the running month comes last (`cli.launch`).
-3. The summary: each run, its time, and the cause where one failed; the months after a failed run are not started.
+3. The month after the range is derived again where the range gave it new first bars (`_following`).
+4. The summary: each run, its time, and the cause where one failed; the months after a failed run are not started.
 """
 
 from __future__ import annotations
@@ -66,11 +67,29 @@ def backfill(
         output.notes.print(render_plan(plan, zone=settings.display_zone, source=source))
         with runs_progress(output, "running", pieces=[(months[0], months[-1])]) as advance:
             reports = materialize_range(assets=chosen, first_month=months[0], last_month=months[-1], progress=advance)
+            reports += _following(database, settings, last_month=months[-1], assets=chosen, reports=reports)
     output.emit(
         {"plan": plan.as_dict(), "assets": chosen, "source": source, "runs": [asdict(report) for report in reports]},
         render=lambda console: render_runs(console, reports),
     )
     raise_failure(reports)
+
+
+def _following(
+    database: Database, settings: Settings, *, last_month: str, assets: Sequence[str], reports: Sequence[RunReport]
+) -> list[RunReport]:
+    """Derive the month after the range when it was there already: its first candles close over bars of the range."""
+    from goldsignal_pipeline.assets.partitions import next_month
+    from goldsignal_pipeline.cli.launch import materialize_range
+    from goldsignal_pipeline.cli.months import stale_months
+
+    following = next_month(last_month)
+    derived = [name for name in assets if name != FETCHING_ASSET]
+    if not derived or not all(report.succeeded for report in reports):
+        return []
+    if following not in stale_months(database, settings, symbol=session.default_symbol(settings)):
+        return []
+    return materialize_range(assets=derived, first_month=following, last_month=following)
 
 
 def months_asked(start: str, end: str | None, *, now: datetime) -> tuple[str, ...]:

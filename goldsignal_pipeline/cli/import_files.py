@@ -2,7 +2,7 @@
 
 1. Each file is inspected whole before a row of it is stored; a file that is refused stops only itself (`_import_file`).
 2. Its rows are judged and stored block by block, each block in one transaction (`assets.ingest`).
-3. The months whose observations changed are derived in one Dagster run per twelve months (`_derive`).
+3. The months whose observations changed are derived in Dagster runs of one to five years (`_derive`).
 4. The report: rows read, stored, unchanged, quarantined by reason; source, side and zone, and whether they were named or
    inferred; seconds, and the share of them spent in PostgreSQL.
 """
@@ -207,16 +207,19 @@ class _Spans:
 
 def _derive(database: Database, settings: Settings, output: Output) -> list[RunReport]:
     """Derive every month whose candles are behind their observations, those of earlier imports included."""
-    from goldsignal_pipeline.cli.launch import materialize_range
-    from goldsignal_pipeline.cli.months import ranges, stale_months
+    from goldsignal_pipeline.cli.launch import MONTHS_PER_RUN, materialize_range
+    from goldsignal_pipeline.cli.months import months_per_run, ranges, stale_months
     from goldsignal_pipeline.cli.progress import runs_progress
     from goldsignal_pipeline.market.sources import REAL_SYMBOL
 
     pieces = ranges(stale_months(database, settings, symbol=REAL_SYMBOL))
+    together = months_per_run(database, symbol=REAL_SYMBOL, least=MONTHS_PER_RUN)
     reports: list[RunReport] = []
     with runs_progress(output, "deriving candles", pieces=pieces) as advance:
         for first, last in pieces:
-            reports += materialize_range(assets=["candles"], first_month=first, last_month=last, progress=advance)
+            reports += materialize_range(
+                assets=["candles"], first_month=first, last_month=last, months_per_run=together, progress=advance
+            )
             if not reports[-1].succeeded:
                 break
     return reports

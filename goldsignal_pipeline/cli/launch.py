@@ -33,10 +33,10 @@ class RunReport:
     causes: tuple[str, ...] = ()
 
 
-def chunks(first_month: str, last_month: str) -> list[tuple[str, str]]:
-    """A range cut into runs of at most twelve months, in time order."""
+def chunks(first_month: str, last_month: str, *, months_per_run: int = MONTHS_PER_RUN) -> list[tuple[str, str]]:
+    """A range cut into runs of at most so many months, in time order."""
     months = months_between(first_month, last_month)
-    pieces = [months[start : start + MONTHS_PER_RUN] for start in range(0, len(months), MONTHS_PER_RUN)]
+    pieces = [months[start : start + months_per_run] for start in range(0, len(months), months_per_run)]
     return [(piece[0], piece[-1]) for piece in pieces]
 
 
@@ -45,6 +45,7 @@ def materialize_range(
     assets: Sequence[str],
     first_month: str,
     last_month: str,
+    months_per_run: int = MONTHS_PER_RUN,
     progress: Callable[[RunReport], None] | None = None,
 ) -> list[RunReport]:
     """Run `assets` over the months, one run per chunk, and stop at the first that fails.
@@ -53,7 +54,7 @@ def materialize_range(
     """
     reports = []
     with dagster_instance() as instance:
-        for first, last in chunks(first_month, last_month):
+        for first, last in chunks(first_month, last_month, months_per_run=months_per_run):
             report = _run(instance, assets=assets, first=first, last=last)
             reports.append(report)
             if progress is not None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from goldsignal_pipeline.settings import Settings
     from goldsignal_pipeline.storage.database import Database
+
+ROWS_PER_RUN: Final = 200_000
+MOST_MONTHS_PER_RUN: Final = 60
 
 
 def stale_months(database: Database, settings: Settings, *, symbol: str) -> list[str]:
@@ -18,6 +21,20 @@ def stale_months(database: Database, settings: Settings, *, symbol: str) -> list
     rules = derive.Rules(load_calendar(), settings.grace, settings.source_order)
     with database.transaction(read_only=True) as connection:
         return derive.stale_months(connection, symbol=symbol, rules=rules)
+
+
+def months_per_run(database: Database, *, symbol: str, least: int) -> int:
+    """How many months one run may derive: `least`, or more where the fullest month holds few observations.
+
+    A run has a cost of its own (a dozen events, a connection for each), so years of hourly bars go together; minutes do not,
+    because a run holds its rows in memory.
+    """
+    from goldsignal_pipeline.storage import digests
+
+    with database.transaction(read_only=True) as connection:
+        observed = digests.by_month(connection, asset="raw_candles", symbol=symbol)
+    fullest = max((digest.rows for digest in observed.values()), default=1)
+    return max(least, min(MOST_MONTHS_PER_RUN, ROWS_PER_RUN // max(fullest, 1)))
 
 
 def ranges(months: Sequence[str]) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from goldsignal_pipeline.cli.output import JsonOption, Output, span_text
+from goldsignal_pipeline.errors import ProviderError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,6 +70,8 @@ def run(settings: Settings, *, once: bool, output: Output, options: StackOptions
                 filled = stack.fill()
                 ready = True
                 _tell_ready(output, stack, filled, seconds=time.monotonic() - begin, once=once)
+                if once and not filled.get("complete", True):
+                    raise typer.Exit(ProviderError.exit_code)
                 if not once:
                     _stay(stack)
         except KeyboardInterrupt:

@@ -51,7 +51,10 @@ def _column_bytes(column: pd.Series) -> bytes:
         known = ~np.isnan(values)
         hundredths[known] = np.rint(values[known] * 100).astype(np.int64)
         return hundredths.astype("<i8").tobytes()
-    return b"".join(_text_bytes(value) for value in column)
+    # Text columns hold a few names over and over: each is encoded once; code -1, a missing text, takes the last.
+    codes, names = column.factorize()
+    encoded = [*map(_text_bytes, names), _text_bytes(None)]
+    return b"".join([encoded[code] for code in codes])
 
 
 def _text_bytes(value: object) -> bytes:

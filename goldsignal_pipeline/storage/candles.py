@@ -155,6 +155,29 @@ def symbols(connection: Connection, *, start: datetime, end: datetime) -> list[s
     return list(found)
 
 
+def summary_of_range(connection: Connection, *, start: datetime, end: datetime) -> list[dict[str, Any]]:
+    """Per symbol and timeframe (shortest first), of the bars that close in [start, end): how many, from when to when, prices.
+
+    Keys `symbol`, `timeframe`, `candles`, `first` and `last` open, `lowest`, `highest`, `flagged`.
+    """
+    query = text(
+        "SELECT symbol, held.timeframe, count(*) AS candles, min(timestamp) AS first, max(timestamp) AS last,"
+        " min(low) AS lowest, max(high) AS highest, count(flag) AS flagged"
+        " FROM unnest(CAST(:timeframes AS text[]), CAST(:firsts AS timestamptz[]), CAST(:beyonds AS timestamptz[]))"
+        " WITH ORDINALITY AS bounds (timeframe, first, beyond, position)"
+        " JOIN goldsignal.candles AS held ON held.timeframe = bounds.timeframe"
+        " AND held.timestamp >= bounds.first AND held.timestamp < bounds.beyond"
+        " GROUP BY symbol, held.timeframe, position ORDER BY symbol, position"
+    )
+    bounds = _bounds(start, end)
+    parameters = {
+        "timeframes": [bound.timeframe.value for bound in bounds],
+        "firsts": [_moment(bound.first) for bound in bounds],
+        "beyonds": [_moment(bound.beyond) for bound in bounds],
+    }
+    return [dict(row) for row in connection.execute(query, parameters).mappings()]
+
+
 def count(connection: Connection, *, symbol: str) -> int:
     """How many bars of all timeframes are held."""
     query = text("SELECT count(*) FROM goldsignal.candles WHERE symbol = :symbol")

@@ -18,17 +18,18 @@ import pandas as pd
 from sqlalchemy import text
 
 from goldsignal_pipeline.assets.derive import Derived, Rules, derive, stale_months
-from goldsignal_pipeline.assets.ingest import IngestReport, ingest
+from goldsignal_pipeline.assets.ingest import IngestReport, ingest, record_span
 from goldsignal_pipeline.cli.months import ranges
 from goldsignal_pipeline.market.delivery import Delivery
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.market.sources import REAL_SYMBOL, Side
 from goldsignal_pipeline.market.timeframes import Timeframe
+from goldsignal_pipeline.providers.base import FetchWindow
 from goldsignal_pipeline.providers.files import inspect_file, iter_deliveries
 from goldsignal_pipeline.storage import candles
 from goldsignal_pipeline.storage.database import Database
 
-PROVE = bool(os.environ.get("GOLDSIGNAL_PROVE"))
+PROVE = bool(os.environ.get("PROVE"))
 CALENDAR = load_calendar()
 GRACE = timedelta(seconds=120)
 LATER = datetime(2026, 11, 1, tzinfo=UTC)
@@ -73,16 +74,28 @@ def import_file(
     end: datetime | None = None,
     **claims: Any,
 ) -> IngestReport:
-    """Inspect a file and store its rows, block by block; those that open in [start, end) only, where given."""
+    """Inspect a file, store its rows block by block and note its span; only what opens in [start, end), where given."""
     plan = inspect_file(path, calendar=CALENDAR, **claims)
     report = IngestReport()
+    opens: dict[str, list[pd.Series]] = {}
     for delivery in iter_deliveries(plan, calendar=CALENDAR):
-        report = report.plus(store(database, _cut(delivery, start=start, end=end), now=now))
+        part = _cut(delivery, start=start, end=end)
+        report = report.plus(store(database, part, now=now))
+        opens.setdefault(str(part.source), []).append(part.rows["timestamp"].dropna())
+    for source, parts in opens.items():
+        _note_span(database, source, plan.timeframe, pd.concat(parts), now=now)
     return report
 
 
 def import_recorded(database: Database, shared_data: Path, file: RecordedFile, **how: Any) -> IngestReport:
     return import_file(database, file.path(shared_data), vendor=file.vendor, side=file.side, **how)
+
+
+def _note_span(database: Database, source: str, timeframe: Timeframe, opens: pd.Series, *, now: datetime) -> None:
+    if len(opens):
+        first, last = opens.min().to_pydatetime(), opens.max().to_pydatetime()
+        window = FetchWindow(timeframe=timeframe, start=first, end=last + timeframe.length)
+        record_span(database, symbol=REAL_SYMBOL, source=source, window=window, rows=len(opens), now=now, run_id=None)
 
 
 def store(database: Database, delivery: Delivery, *, now: datetime = LATER) -> IngestReport:

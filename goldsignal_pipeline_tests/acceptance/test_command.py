@@ -29,7 +29,7 @@ def _import(path: Path, source: str) -> dict[str, Any]:
 def test_a_recorded_file_is_one_command_that_tells_its_time_and_the_share_in_postgresql(
     own_record: Database, shared_data: Path
 ) -> None:
-    """Ten months of H1, or with GOLDSIGNAL_PROVE=1 thirteen years; the same command again changes nothing (I19)."""
+    """Ten months of H1, or with PROVE=1 thirteen years; the same command again changes nothing (I19)."""
     name = FILE.name if PROVE else "H1_mt5-budimanlai"
     path = shared_data / "candles" / f"xauusd_{name}.csv.gz"
     report = _import(path, FILE.source)

@@ -99,9 +99,9 @@ def test_the_hole_of_december_2016_is_blocked_and_listed(oanda: Imported) -> Non
     assert [
         (row.timeframe, str(row.start)[:16], str(row.end)[:16], row.missing_bars, row.reason) for row in gaps.itertuples()
     ] == [
-        ("M5", "2016-12-11 23:00", "2016-12-15 22:00", 4 * 276, "not_fetched"),
-        ("H1", "2016-12-15 23:00", "2016-12-16 05:00", 6, "not_fetched"),
-        ("H1", "2016-12-22 00:00", "2016-12-23 00:00", 23, "not_fetched"),
+        ("M5", "2016-12-11 23:00", "2016-12-15 22:00", 4 * 276, "vendor_hole"),
+        ("H1", "2016-12-15 23:00", "2016-12-16 05:00", 6, "vendor_hole"),
+        ("H1", "2016-12-22 00:00", "2016-12-23 00:00", 23, "vendor_hole"),
     ]
     hours = CALENDAR.expected_opens(timeframe=Timeframe.H1, start=start, end=end)
     absent = 4 * 23 + 6 + 23

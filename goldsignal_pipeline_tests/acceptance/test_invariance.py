@@ -1,6 +1,6 @@
 """A month of real bars on PostgreSQL: how it was cut, in which order it came and what else is held change nothing (I7, I8).
 
-`make prove` (GOLDSIGNAL_PROVE=1) runs all ten months and more shuffles.
+`make prove` (PROVE=1) runs all ten months and more shuffles.
 """
 
 from __future__ import annotations
@@ -71,16 +71,17 @@ def test_i8_any_chunks_in_any_order_give_the_tables_of_one_pass(
         last = str(np.datetime64(months[-1], "M") + 1)
         derive_months(database, months[0], last)
         at_once = everything(database)
-    for seed in SHUFFLES:
+    for seed in SHUFFLES if file is BUDIMANLAI else SHUFFLES[-1:]:
         chooser = random.Random(seed)
         cuts = sorted(chooser.sample(range(1, len(whole.rows)), 7))
         pieces = [whole.rows.iloc[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole.rows)], strict=True)]
         chooser.shuffle(pieces)
         with migrated_database(postgres_server) as database:
-            for piece in [*pieces, *pieces[:2]]:
+            for number, piece in enumerate([*pieces, *pieces[:2]]):
                 store(database, _with_rows(whole, piece.sample(frac=1, random_state=seed).reset_index(drop=True)))
-                month = chooser.choice(months)
-                derive_months(database, month, month)
+                if number % 3 == 1:
+                    month = chooser.choice(months)
+                    derive_months(database, month, month)
             todo = [*months, last, *months]
             chooser.shuffle(todo)
             for month in todo:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from goldsignal_pipeline.assets.ingest import IngestReport
+from goldsignal_pipeline.assets.partitions import months_between
 from goldsignal_pipeline.checks.findings import candle_findings
 from goldsignal_pipeline.errors import GoldSignalError
 from goldsignal_pipeline.storage.database import Database
@@ -80,25 +82,23 @@ def test_every_row_of_a_native_file_is_accounted_for_and_its_candles_are_sound(
     candles = sum(counts(database, "candles", "timeframe").values())
     assert Kept(report.stored, dict(sorted(report.quarantined.items())), candles) == KEPT[name]
     for first, last in derived:
-        findings = candle_findings(database, months=[first, last] if first != last else [first])
+        findings = candle_findings(database, months=months_between(first, last))
         assert {name: found.count for name, found in findings.items() if name != "trading_days_are_complete"} == {
             "prices_are_ordered": 0,
             "keys_are_unique": 0,
             "nothing_outside_hours": 0,
             "derived_equals_base": 0,
         }
+    _a_second_import_changes_nothing(database, shared_data / name, first=report, zone=expected.named)
 
 
-@pytest.mark.parametrize("name", [name for name in READABLE if not name.endswith("daily_xauusd.zip")])
-def test_importing_a_native_file_again_changes_nothing(database: Database, shared_data: Path, name: str) -> None:
+def _a_second_import_changes_nothing(database: Database, path: Path, *, first: IngestReport, zone: str | None) -> None:
     """I19."""
-    expected = EXPECTED[name]
-    assert isinstance(expected, Read)
-    first = import_file(database, shared_data / name, zone=expected.named)
-    second = import_file(database, shared_data / name, zone=expected.named)
+    second = import_file(database, path, zone=zone)
     assert (second.stored, second.unchanged, second.months) == (0, first.stored, ())
     assert second.quarantined == first.quarantined
     assert sum(counts(database, "quarantined_candles", "reason").values()) == sum(first.quarantined.values())
+    assert derive_stale(database) == []
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -1,6 +1,6 @@
 """All recorded sources together: the order decides, a trading day is never a mix, and every source keeps its own record.
 
-By default the half year around OANDA's hole of December 2016; `make prove` (GOLDSIGNAL_PROVE=1) imports every file whole.
+By default the half year around OANDA's hole of December 2016; `make prove` (PROVE=1) imports every file whole.
 """
 
 from __future__ import annotations

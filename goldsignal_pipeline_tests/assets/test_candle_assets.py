@@ -71,7 +71,7 @@ def test_a_bar_that_closes_at_a_months_first_instant_belongs_to_the_new_month(
     assert rows(database, "SELECT count(*) FROM candles WHERE timeframe = 'H1' AND timestamp = '2026-03-31 23:00Z'") == [(1,)]
 
 
-def test_each_month_of_a_range_tells_its_own_counts(materialize: Materialize) -> None:
+def test_each_month_of_a_range_tells_its_own_counts(materialize: Materialize, database: Database) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         assert materialize("2026-02", "2026-03", now=NOW, instance=instance).success
         for asset in ("raw_candles", "candles"):
@@ -80,6 +80,8 @@ def test_each_month_of_a_range_tells_its_own_counts(materialize: Materialize) ->
             assert set(by_month) == {"2026-02", "2026-03"}
             counted = "bars" if asset == "raw_candles" else "candles"
             assert by_month["2026-02"][counted].value > by_month["2026-03"][counted].value > 0
+        closing = rows(database, "SELECT month, rows FROM partition_digests WHERE asset = 'candles'")
+        assert {month: record["candles"].value for month, record in by_month.items()} == dict(closing), "bars that close in it"
         assert "data:image/png" in by_month["2026-02"]["chart_XAUUSD-SIM"].value
         assert "(simulated)" in by_month["2026-02"]["chart_XAUUSD-SIM"].value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -127,9 +128,11 @@ def test_every_command_knows_json_and_every_parameter_has_a_help() -> None:
         assert all(parameter.help for parameter in command.params), name
 
 
-def test_a_closed_pipe_is_not_an_error() -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_closed_pipe_is_not_an_error(unbuffered: str) -> None:
     command = f"{sys.executable} -m goldsignal_pipeline.cli config --json | true"
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+from goldsignal_pipeline.assets.derive import Rules, stale_months
 from goldsignal_pipeline.cli.app import create_app
 from goldsignal_pipeline.cli.backfill import chosen_assets, months_asked, raise_failure
 from goldsignal_pipeline.cli.launch import RunReport
 from goldsignal_pipeline.cli.months import ranges
 from goldsignal_pipeline.errors import ServiceError, UsageError
+from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.storage.database import Database
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
@@ -92,6 +94,22 @@ def test_backfill_fetches_and_derives_simulated_months_and_a_second_run_changes_
     assert "done" in second.stdout
     assert "DEBUG" not in second.stderr
     assert _state(own_database) == held
+    assert not _stale(own_database)
+    earlier = [*command[:-4], "--from", "2025-12", "--to", "2025-12", "--json"]
+    third = subprocess.run(earlier, capture_output=True, text=True, check=False)
+    assert third.returncode == 0, third.stderr
+    # January's first candles close over December's last bars, so January is derived again with it.
+    assert [run["first_month"] for run in json.loads(third.stdout)["runs"]] == ["2025-12", "2026-01"]
+    assert not _stale(own_database)
+
+
+def _stale(url: str) -> list[str]:
+    database = Database(url)
+    with database.transaction(read_only=True) as connection:
+        rules = Rules(load_calendar(), timedelta(seconds=120), ())
+        stale = stale_months(connection, symbol="XAUUSD-SIM", rules=rules)
+    database.dispose()
+    return stale
 
 
 def _state(url: str) -> tuple[int, str]:

@@ -72,7 +72,7 @@ def pictures(month: str) -> tuple[Picture, ...]:
     graph = ("raw_candles", "candles", "6 / 6 Passed", "2 / 2 Passed")
     return (
         Picture("asset-graph", "/asset-groups", graph, height=520),
-        Picture("candles-month", partition, texts, width=1500, height=1270),
+        Picture("candles-month", partition, texts, width=1500, height=1120),
         Picture("candles-chart", partition, texts, (HIDE_NAVIGATION, SHOW_CHART), height=600),
         Picture("automation", "/automation", ("live_cycle_schedule", "run_failure_events"), height=490),
     )
