@@ -1,6 +1,6 @@
 """The compiled kernel and the slow obvious trade agree in every field, on generated and on recorded markets.
 
-20,000 generated trades by default, 120,000 with GOLDSIGNAL_PROVE=1 (`make prove`).
+20,000 generated trades by default, 120,000 with PROVE=1 (`make prove`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from goldsignal_pipeline_tests.simulation.markets import (
 )
 from goldsignal_pipeline_tests.simulation.reference import ReferenceMarket, ReferenceTrade
 
-PROVE = os.environ.get("GOLDSIGNAL_PROVE") == "1"
+PROVE = os.environ.get("PROVE") == "1"
 MARKETS = [
     (Timeframe.M1, Side.BID),
     (Timeframe.M5, Side.BID),

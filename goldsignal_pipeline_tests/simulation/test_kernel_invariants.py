@@ -34,7 +34,7 @@ from goldsignal_pipeline_tests.simulation.markets import (
     take,
 )
 
-PROVE = os.environ.get("GOLDSIGNAL_PROVE") == "1"
+PROVE = os.environ.get("PROVE") == "1"
 SEEDS = st.integers(0, 2**32 - 1)
 SIDES = st.sampled_from(list(Side))
 FULL_HOURS = {"start": datetime(2024, 11, 4, tzinfo=UTC), "end": datetime(2024, 11, 22, tzinfo=UTC)}
