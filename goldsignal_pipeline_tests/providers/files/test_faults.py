@@ -353,8 +353,8 @@ print(rows, largest, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - befor
 
 
 def test_a_large_file_is_read_in_memory_that_does_not_grow_with_it(tmp_path: Path) -> None:
-    """`FILE_TEST_MEGABYTES=100` (or 1000) reads the sizes of the fault matrix; the bound stays the same."""
-    megabytes = int(os.environ.get("FILE_TEST_MEGABYTES", "40"))
+    """100 MB, and 1 GB under `make prove`; the bound is the same."""
+    megabytes = 1000 if os.environ.get("PROVE") else 100
     frame = bars("2024-01-02", "2024-12-28", Timeframe.M5)
     small = write_mt5_export(tmp_path / "XAUUSD_small.csv", frame, zone="NY+7")
     header, _, block = small.read_bytes().partition(b"\n")
