@@ -66,7 +66,9 @@ def day_grid(*, calendar: TradingCalendar, start: datetime, end: datetime, now: 
     days = calendar.trading_day(before)
     calendar_days = np.arange(days[0], days[1] + np.timedelta64(1, "D"))
     opens, closes = calendar.trading_day_bounds(calendar_days)
-    months = np.arange(first.astype("datetime64[M]"), last.astype("datetime64[M]") + 1).astype("datetime64[us]")
+    months = np.arange(first.astype("datetime64[M]"), last.astype("datetime64[M]") + np.timedelta64(1, "M")).astype(
+        "datetime64[us]"
+    )
     edges = np.unique(np.concatenate([opens, closes[-1:], months]))
     begins, ends = edges[:-1], edges[1:]
     kept = (ends <= last) & (begins <= to_instant(now)) & (calendar.open_minutes_between(begins, ends) > 0)

@@ -109,7 +109,9 @@ def _part_bounds(day_parts: pd.DataFrame, *, calendar: TradingCalendar) -> tuple
     """The opens [begin, end) of each part: its trading day, cut to its month."""
     begins, ends = calendar.trading_day_bounds(day_parts["trading_day"].to_numpy().astype("datetime64[D]"))
     months = day_parts["month"].to_numpy(dtype="datetime64[M]")
-    return np.maximum(begins, months.astype("datetime64[us]")), np.minimum(ends, (months + 1).astype("datetime64[us]"))
+    return np.maximum(begins, months.astype("datetime64[us]")), np.minimum(
+        ends, (months + np.timedelta64(1, "M")).astype("datetime64[us]")
+    )
 
 
 def _opens_of(rows: pd.DataFrame, timeframe: Timeframe) -> Instants:

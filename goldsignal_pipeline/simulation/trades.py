@@ -106,7 +106,7 @@ def entry_bars(candidates: Candidates, bars: BaseBars, *, grace: timedelta = GRA
 
 def deadlines(candidates: Candidates, entries: Integers, bars: BaseBars, *, calendar: TradingCalendar) -> Instants:
     """When each trade expires (UTC `datetime64[us]`): its hold of market-open time after the entry open; NaT without one."""
-    due = np.full(len(candidates), np.datetime64("NaT"), dtype="datetime64[us]")
+    due = np.full(len(candidates), np.datetime64("NaT", "us"), dtype="datetime64[us]")
     for minutes in np.unique(candidates.hold_minutes).tolist():
         chosen = (candidates.hold_minutes == minutes) & (entries >= 0)
         due[chosen] = calendar.add_open_time(bars.opens[entries[chosen]], minutes=minutes)
@@ -230,6 +230,6 @@ def _names(kind: type[Result | Miss | Exit], codes: npt.NDArray[np.int8]) -> npt
 
 
 def _instants(instants: Instants, bars: Integers, known: npt.NDArray[np.bool_]) -> pd.Series:
-    chosen = np.full(len(bars), np.datetime64("NaT"), dtype="datetime64[us]")
+    chosen = np.full(len(bars), np.datetime64("NaT", "us"), dtype="datetime64[us]")
     chosen[known] = instants[bars[known]]
     return pd.Series(pd.to_datetime(chosen, utc=True))

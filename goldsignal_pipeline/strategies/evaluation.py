@@ -122,7 +122,9 @@ def _record(frame: pd.DataFrame, *, timeframe: Timeframe) -> _Record:
 
 def _month(name: str, *, record_start: datetime) -> _Month:
     month = np.datetime64(name, "M")
-    return _Month(name, month.astype("datetime64[us]"), (month + 1).astype("datetime64[us]"), to_instant(record_start))
+    return _Month(
+        name, month.astype("datetime64[us]"), (month + np.timedelta64(1, "M")).astype("datetime64[us]"), to_instant(record_start)
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -77,7 +77,7 @@ def _parse_offset_times(text: pd.Series, stamps: Instants) -> Instants:
         return _parse_wall(_plain(text.str.slice(stop=-1)), stamps)
     marked = text.str.contains(_OFFSET).to_numpy(dtype=bool)
     wall = _parse_wall(_plain(text.str.replace(_OFFSET, "", regex=True)), stamps)
-    wall[~marked] = np.datetime64("NaT")
+    wall[~marked] = np.datetime64("NaT", "us")
     parts = text.str.extract(_OFFSET_PARTS)
     hours, minutes = (pd.to_numeric(parts[column]).fillna(0).to_numpy(dtype=np.int64) for column in (1, 2))
     offset = np.where(parts[0].to_numpy() == "-", -1, 1) * (hours * 60 + minutes)
