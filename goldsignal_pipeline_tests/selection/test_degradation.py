@@ -36,7 +36,7 @@ def every_day(first: date, days: int, net_r: tuple[float, ...], *, shadow: bool 
 
 
 def run(rows, *, first: date, days: int, state: DegradationState | None = None):
-    span = np.arange(np.datetime64(first), np.datetime64(first) + days)
+    span = np.arange(np.datetime64(first), np.datetime64(first) + np.timedelta64(days, "D"))
     trading = np.is_busday(span)
     return advance_degradation(state or DegradationState(), outcomes(*rows), days=span, is_trading_day=trading)
 

@@ -21,7 +21,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def days_from(first: datetime, number: int) -> np.ndarray:
-    return np.arange(np.datetime64(first.date(), "D"), np.datetime64(first.date(), "D") + number)
+    return np.arange(np.datetime64(first.date(), "D"), np.datetime64(first.date(), "D") + np.timedelta64(number, "D"))
 
 
 def roll(rows: list[dict[str, object]], days: np.ndarray, windows: tuple[int, ...] = (30, 60), start: datetime = LONG_AGO):

@@ -21,7 +21,9 @@ def bars_of(*, high: np.ndarray, low: np.ndarray, close: np.ndarray | None = Non
     opens = np.datetime64("2024-01-08", "us") + np.arange(len(high)) * np.timedelta64(1, "h")
     middle = (high + low) / 2 if close is None else close
     nothing = np.full(len(high), np.nan)
-    return DirectedBars(Timeframe.H1, direction, opens, opens + 1, middle, high, low, middle, sessions_of(opens), nothing)
+    return DirectedBars(
+        Timeframe.H1, direction, opens, opens + np.timedelta64(1, "us"), middle, high, low, middle, sessions_of(opens), nothing
+    )
 
 
 def test_mistake_20_a_target_is_no_swing_that_is_not_known_yet():
