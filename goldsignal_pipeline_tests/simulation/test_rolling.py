@@ -32,7 +32,7 @@ def touched_days(day: datetime, width: int) -> int:
     """Trading days with open hours in [day - width, day), found minute by minute (every quarter hour)."""
     begin = day - timedelta(days=width)
     quarters = np.arange(
-        np.datetime64(begin.replace(tzinfo=None), "us"), np.datetime64(day.replace(tzinfo=None), "us"), 900_000_000
+        np.datetime64(begin.replace(tzinfo=None), "us"), np.datetime64(day.replace(tzinfo=None), "us"), np.timedelta64(15, "m")
     )
     open_quarters = quarters[CALENDAR.is_open(quarters)]
     return len({trading_day(moment.astype(datetime).replace(tzinfo=UTC) + timedelta(minutes=1)) for moment in open_quarters})
