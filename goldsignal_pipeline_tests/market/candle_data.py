@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from goldsignal_pipeline.market.candles import timestamps_of
 from goldsignal_pipeline.market.hours import load_calendar
+from goldsignal_pipeline.market.projection import Projection, project
 from goldsignal_pipeline.market.timeframes import Timeframe
 
 CALENDAR = load_calendar()
@@ -20,6 +21,7 @@ GRACE = timedelta(seconds=120)
 MUCH_LATER = datetime(2027, 1, 1, tzinfo=UTC)
 BID = "one:bid"
 OTHER = "two:bid"
+PRICES = ["open", "high", "low", "close"]
 
 
 def utc(*parts: int) -> datetime:
@@ -62,6 +64,18 @@ def observed(
     if missing is None:
         return rows
     return rows[~np.asarray(missing(opens), dtype=bool)].reset_index(drop=True)
+
+
+def projected(
+    observations: pd.DataFrame,
+    start: datetime,
+    end: datetime,
+    *,
+    now: datetime = MUCH_LATER,
+    order: tuple[str, ...] = (BID, OTHER),
+) -> Projection:
+    """The candles of the months, by the tests' calendar and grace."""
+    return project(observations, calendar=CALENDAR, start=start, end=end, now=now, grace=GRACE, source_order=order)
 
 
 @st.composite
