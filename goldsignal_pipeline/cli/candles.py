@@ -70,14 +70,14 @@ def candles(
         raise UsageError("--csv and --json exclude each other.", fix="Choose one.")
     asked_timeframe = parse_timeframe(timeframe)
     settings = session.start()
-    zone = settings.display_zone
+    zone, now = settings.display_zone, datetime.now(UTC)
     first, last = parse_range(start, end, zone=zone)
     question = Question(
         symbol=symbol or session.default_symbol(settings),
         timeframe=asked_timeframe,
         start=first,
-        end=last or datetime.now(UTC),
-        as_of=parse_instant(as_of, zone=zone) if as_of else None,
+        end=last or now,
+        as_of=parse_as_of(as_of, zone=zone, now=now) if as_of else None,
     )
     with session.open_database(settings) as database:
         rows = stored(database, question) if question.as_of is None else known_at(database, question, settings=settings)
@@ -98,6 +98,18 @@ def parse_timeframe(text: str) -> Timeframe:
         return Timeframe(text.upper())
     except ValueError:
         raise UsageError(f"{text!r} is not a timeframe.", fix=f"Choose one of {', '.join(Timeframe)}.") from None
+
+
+def parse_as_of(text: str, *, zone: ZoneInfo, now: datetime) -> datetime:
+    """The instant whose knowledge is wanted; raises `UsageError` when it has not come yet."""
+    instant = parse_instant(text, zone=zone)
+    if instant > now:
+        raise UsageError(
+            f"{local_text(instant, zone=zone)} has not come yet; it is {local_text(now, zone=zone)}.",
+            done="Nothing is known as of then.",
+            fix="Give a time that has passed, or leave out --as-of for what is known now.",
+        )
+    return instant
 
 
 def stored(database: Database, question: Question) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
@@ -16,6 +17,7 @@ from typer.testing import CliRunner, Result
 from goldsignal_pipeline.assets.derive import derive
 from goldsignal_pipeline.assets.ingest import ingest
 from goldsignal_pipeline.cli.app import create_app
+from goldsignal_pipeline.cli.candles import parse_as_of
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.market.sources import REAL_SYMBOL
 from goldsignal_pipeline.market.timeframes import Timeframe
@@ -114,6 +116,21 @@ def test_as_of_now_equals_the_stored_candles_in_every_timeframe(record: Database
     for timeframe in Timeframe:
         span = ("candles", "-t", timeframe.value, "--from", "2026-03-02T00:00Z", "--to", "2026-03-14T00:00Z", "--csv")
         assert _run(*span, "--as-of", "2026-03-20T12:00Z").stdout == _run(*span).stdout
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+def test_what_is_known_in_the_future_is_refused_and_no_database_started(
+    zone: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next minute is refused in whatever zone it is written; the last one is not."""
+    monkeypatch.setenv("GOLDSIGNAL_DISPLAY_TIMEZONE", zone)
+    now = datetime.now(ZoneInfo(zone))
+    future = CliRunner().invoke(create_app(), ["candles", "--as-of", f"{now + timedelta(minutes=2):%Y-%m-%d %H:%M}"])
+    assert future.exit_code == 2
+    assert "has not come yet" in future.stderr
+    assert "leave out --as-of" in future.stderr
+    assert not (home / "postgres").exists()
+    assert parse_as_of(f"{now:%Y-%m-%d %H:%M}", zone=ZoneInfo(zone), now=now) <= now
 
 
 @pytest.mark.usefixtures("record")
