@@ -1,7 +1,8 @@
 """Metrics: what windows of one list of closed trades are worth, for any number of windows in one pass.
 
 1. A window is a run [first, stop) of trades in exit order together with the time it covers (`Windows`).
-2. Sums are differences of cumulative int64 sums: exact, so every window equals a from-scratch computation (I13).
+2. Sums are differences of cumulative int64 sums, and what variances subtract from one another are whole numbers of any size:
+   exact, so every window equals a from-scratch computation (I13) and equal results have an error of exactly 0.
 3. `_clustered` adds squares per cluster (trading day, ISO week); clusters cut by a window's edge count with what lies inside.
 4. What depends on the order of trades (median, drawdown, losing run, exposure) is taken from gathered blocks of windows.
 
@@ -78,14 +79,13 @@ def window_metrics(trades: ScoredTrades, *, windows: Windows) -> dict[str, npt.N
     wins = _sums(net > 0, first, stop)
     total = _sums(net, first, stop)
     won = _sums(np.maximum(net, 0), first, stop)
-    expectancy = _ratio(total, count) / MICRO_R
     columns: dict[str, npt.NDArray[np.generic]] = {
         "trades": count,
         "wins": wins,
         "win_rate": _ratio(wins, count),
         "profit_factor": _ratio(won, won - total),
-        "expectancy": expectancy,
-        "expectancy_error": _clustered_error(net, expectancy=expectancy, windows=windows),
+        "expectancy": _ratio(total, count) / MICRO_R,
+        "expectancy_error": _clustered_error(net, windows=windows),
         "average_win_r": _ratio(won, wins) / MICRO_R,
         "average_loss_r": _ratio(total - won, count - wins) / MICRO_R,
         "average_hold_hours": _ratio(_sums(trades.hold_minutes, first, stop), count) / 60,
@@ -94,7 +94,7 @@ def window_metrics(trades: ScoredTrades, *, windows: Windows) -> dict[str, npt.N
     }
     columns |= _ordered_metrics(net, windows=windows)
     daily_mean = _ratio(total, windows.trading_days) / MICRO_R
-    columns |= _daily_ratios(net, daily_mean=daily_mean, windows=windows)
+    columns |= _daily_ratios(net, total=total, daily_mean=daily_mean, windows=windows)
     columns["calmar"] = _ratio(daily_mean * TRADING_DAYS_PER_YEAR, np.asarray(columns["max_drawdown_r"], dtype=np.float64))
     return {name: columns[name] for name in METRIC_COLUMNS}
 
@@ -104,48 +104,38 @@ def clustered_error(net_r: Floats, clusters: Integers) -> float:
     order = np.argsort(clusters, kind="stable")
     micro = np.rint(net_r[order] * MICRO_R).astype(np.int64)
     first, stop = np.array([0]), np.array([len(micro)])
-    mean = _ratio(_sums(micro, first, stop), stop) / MICRO_R
-    return float(_errors(micro, labels=clusters[order], expectancy=mean, first=first, stop=stop)[0])
+    return float(_errors(micro, labels=clusters[order], first=first, stop=stop)[0])
 
 
-def _clustered_error(net: Integers, *, expectancy: Floats, windows: Windows) -> Floats:
-    return _errors(net, labels=windows.week_of_trade, expectancy=expectancy, first=windows.first, stop=windows.stop)
+def _clustered_error(net: Integers, *, windows: Windows) -> Floats:
+    return _errors(net, labels=windows.week_of_trade, first=windows.first, stop=windows.stop)
 
 
-def _errors(net: Integers, *, labels: Integers, expectancy: Floats, first: Integers, stop: Integers) -> Floats:
+def _errors(net: Integers, *, labels: Integers, first: Integers, stop: Integers) -> Floats:
     ones = np.ones(len(net), dtype=np.int64)
-    squares = _clustered(net, net, labels, first, stop) / MICRO_R**2
-    crossed = _clustered(net, ones, labels, first, stop) / MICRO_R
-    counts = _clustered(ones, ones, labels, first, stop)
-    clusters = _cluster_counts(labels, first, stop)
-    residual = np.maximum(squares - 2 * expectancy * crossed + expectancy**2 * counts, 0.0)
-    variance = _ratio(clusters * residual, (clusters - 1) * (stop - first).astype(np.float64) ** 2)
-    return np.asarray(np.sqrt(variance))
+    squares, crossed, counts = (_clustered(*pair, labels, first, stop) for pair in ((net, net), (net, ones), (ones, ones)))
+    clusters, trades = _whole(_cluster_counts(labels, first, stop)), _whole(stop - first)
+    total = _whole(_sums(net, first, stop))
+    residual = trades**2 * _whole(squares) - 2 * trades * total * _whole(crossed) + total**2 * _whole(counts)
+    return np.sqrt(_exact_ratio(clusters * residual, (clusters - 1) * trades**4 * MICRO_R**2))
 
 
-def _daily_ratios(net: Integers, *, daily_mean: Floats, windows: Windows) -> dict[str, npt.NDArray[np.generic]]:
+def _daily_ratios(net: Integers, *, total: Integers, daily_mean: Floats, windows: Windows) -> dict[str, npt.NDArray[np.generic]]:
     """Sharpe (sample deviation) and Sortino (root mean square of the negative days), both x sqrt(252)."""
-    days = windows.trading_days.astype(np.float64)
-    squares, negative_squares = _daily_squares(net, windows=windows)
-    deviation = np.sqrt(np.maximum(_ratio(squares - days * daily_mean**2, days - 1), 0.0))
-    # Equal daily results have no variance; what is left of it is rounding, which must not become a huge ratio.
-    deviation = np.where(deviation > 1e-9 * np.sqrt(_ratio(squares, days)), deviation, 0.0)
-    downside = np.sqrt(_ratio(negative_squares, days))
-    enough = windows.trading_days >= FEWEST_TRADING_DAYS
+    labels, first, stop = windows.day_of_trade, windows.first, windows.stop
+    squares = _clustered(net, net, labels, first, stop)
+    losing = _clustered(net, net, labels, first, stop, only_negative=True)
+    days = _whole(windows.trading_days)
+    # A trade that exits at the instant a window opens is booked on the day before, which the window does not touch.
+    spread = np.maximum(days * _whole(squares) - _whole(total) ** 2, 0)
+    deviation = np.sqrt(_exact_ratio(spread, days * (days - 1) * MICRO_R**2))
+    downside = np.sqrt(_exact_ratio(_whole(losing), days * MICRO_R**2))
     annual = np.sqrt(TRADING_DAYS_PER_YEAR)
-    defined = enough & (deviation > 0)
+    defined = (windows.trading_days >= FEWEST_TRADING_DAYS) & (deviation > 0)
     return {
         name: np.where(defined, _ratio(daily_mean, risk) * annual, np.nan)
         for name, risk in (("sharpe", deviation), ("sortino", downside))
     }
-
-
-def _daily_squares(net: Integers, *, windows: Windows) -> tuple[Floats, Floats]:
-    """Per window the sum of squared daily R, over all days and over the losing ones."""
-    labels, first, stop = windows.day_of_trade, windows.first, windows.stop
-    squares = _clustered(net, net, labels, first, stop)
-    losing = _clustered(net, net, labels, first, stop, only_negative=True)
-    return squares / MICRO_R**2, losing / MICRO_R**2
 
 
 def _clustered(
@@ -265,3 +255,14 @@ def _ratio(numerator: Integers | Floats, denominator: Integers | Floats) -> Floa
     quotient = np.full(np.broadcast(above, below).shape, np.nan)
     np.divide(above, below, out=quotient, where=below > 0)
     return quotient
+
+
+def _whole(values: Integers) -> npt.NDArray[np.object_]:
+    """The same numbers as whole numbers of any size: products of sums leave int64."""
+    return values.astype(object)
+
+
+def _exact_ratio(numerator: npt.NDArray[np.object_], denominator: npt.NDArray[np.object_]) -> Floats:
+    """Quotients of whole numbers, each rounded once; NaN where the denominator is not above 0."""
+    pairs = zip(numerator.tolist(), denominator.tolist(), strict=True)
+    return np.array([above / below if below > 0 else np.nan for above, below in pairs], dtype=np.float64)

@@ -52,6 +52,17 @@ def test_every_metric_equals_a_from_scratch_computation_of_its_definition_i13(ro
 
 
 @settings(max_examples=40, deadline=None)
+@given(net_r=st.integers(-3_000_000, 3_000_000).map(lambda micro: micro / 1_000_000), weeks=st.integers(2, 12))
+def test_weeks_of_equal_results_have_an_error_of_exactly_zero(net_r, weeks) -> None:
+    entry = datetime(2024, 3, 4, 9, tzinfo=UTC)
+    opens = [entry + timedelta(days=day) for day in range(7 * weeks) if day % 7 < 5]
+    rows = [trade(opened, opened + timedelta(hours=1), net_r) for opened in opens]
+    table = roll(rows, days_from(entry + timedelta(days=7 * weeks - 2), 1), windows=(7 * weeks - 2,))
+    assert table["expectancy_error"].tolist() == [0.0]
+    assert table["trades"].tolist() == [5 * weeks]
+
+
+@settings(max_examples=40, deadline=None)
 @given(rows=trade_rows(), cut=st.integers(1, 129), seed=st.randoms(use_true_random=False))
 def test_chunks_of_days_and_the_order_of_trades_change_no_bit_i8_i13(rows, cut, seed) -> None:
     days = days_from(START, 130)
