@@ -1,9 +1,9 @@
 """Rolling windows: metrics as of 00:00 UTC of every day of a range, in one pass over one list of unique trades.
 
-1. `window_bounds` finds for each as-of day d the trades whose exit (close of the exit bar) lies in [d - w, d); w counts calendar
-   days of 24 hours, whatever the timeframe: thirty days are never 720 bars.
-2. Trades are booked on the trading day (17:00 to 17:00 New York) that holds the last instant of their exit bar, so a bar that
-   closes at the roll belongs to the day that ends there. The ISO week of a trade is that of its trading day.
+1. `window_bounds` finds for each as-of day d the trades whose result was known in [d - w, d); w counts calendar days of 24
+   hours, whatever the timeframe: thirty days are never 720 bars.
+2. Trades are booked on the trading day (17:00 to 17:00 New York) that holds the last instant before that, so a bar that closes
+   at the roll belongs to the day that ends there. The ISO week of a trade is that of its trading day.
 3. `rolling_metrics` computes every window of every as-of day for every strategy and timeframe of a frame.
 
 Time before the record began is part of no window: it adds neither trading days nor market-open minutes.
@@ -41,7 +41,7 @@ def rolling_metrics(
 ) -> pd.DataFrame:
     """Metrics as of 00:00 UTC of each of `days` (`datetime64[D]`), a row per strategy, timeframe, day and window.
 
-    `trades` follows `scored_trades.SCORED_TRADE_COLUMNS`; trades that exit at or after an as-of day are not read for it (I5).
+    `trades` follows `scored_trades.SCORED_TRADE_COLUMNS`; trades known at or after an as-of day are not read for it (I5).
     Rows are sorted by strategy, timeframe, day and window. Raises DataError for a trade that stands twice.
     """
     check_scored_trades(trades)
@@ -68,27 +68,27 @@ def window_bounds(
     opens: Instants = np.subtract(closes, window_days * _DAY)
     covered_from = np.minimum(np.maximum(opens, to_instant(record_start)), closes)
     return Windows(
-        first=_positions(trades.exit, opens),
-        stop=_positions(trades.exit, closes),
+        first=_positions(trades.resolved_at, opens),
+        stop=_positions(trades.resolved_at, closes),
         missed=np.subtract(_positions(trades.missed, closes), _positions(trades.missed, opens)),
         opens=_open_minutes(covered_from, calendar=calendar),
         closes=_open_minutes(closes, calendar=calendar),
         trading_days=_trading_days_touched(covered_from, closes, calendar=calendar),
-        day_of_trade=booked_day(trades.exit).astype(np.int64),
-        week_of_trade=iso_week(trades.exit),
+        day_of_trade=booked_day(trades.resolved_at).astype(np.int64),
+        week_of_trade=iso_week(trades.resolved_at),
         entry_minutes=_open_minutes(trades.entry, calendar=calendar),
-        exit_minutes=_open_minutes(trades.exit, calendar=calendar),
+        exit_minutes=_open_minutes(trades.resolved_at, calendar=calendar),
     )
 
 
-def booked_day(exits: Instants) -> Days:
-    """The trading day (`datetime64[D]`) on which trades with these exits (exclusive closes of bars) are booked."""
-    return TradingCalendar.trading_day(np.asarray(exits - _INSTANT))
+def booked_day(resolved_at: Instants) -> Days:
+    """The trading day (`datetime64[D]`) on which trades known at these instants (exclusive closes of bars) are booked."""
+    return TradingCalendar.trading_day(np.asarray(resolved_at - _INSTANT))
 
 
-def iso_week(exits: Instants) -> Integers:
+def iso_week(resolved_at: Instants) -> Integers:
     """A number per ISO week (Monday to Sunday) of the booked day, ascending in time."""
-    return np.asarray((booked_day(exits).astype(np.int64) + 3) // 7)
+    return np.asarray((booked_day(resolved_at).astype(np.int64) + 3) // 7)
 
 
 def _positions(instants: Instants, bounds: Instants) -> Integers:

@@ -1,7 +1,10 @@
 """Scored trades: the one list of unique trades that every metric, window and fold of this package reads.
 
 1. `SCORED_TRADE_COLUMNS` and `check_scored_trades` state what a frame of trades must fulfil.
-2. `ScoredTrades.of` sorts the trades of one strategy and timeframe by (exit, entry, strategy, direction) into arrays.
+2. `ScoredTrades.of` sorts the trades of one strategy and timeframe by (resolved_at, entry, strategy, direction, timestamp).
+
+A trade has its place in time at the instant at which its result was known, not at its exit: an expiry over a hole in the record
+is known at its deadline, a missed trade when its counterfactual walk ends. So what is counted as of a day never changes later.
 
 Net R is held as int64 micro-R (half-even at 1e-6), so that sums are exact: neither their order nor the chunk of days in which
 they are taken can change a bit. Missed trades have no R; they are counted and nothing else.
@@ -17,6 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from goldsignal_pipeline.errors import DataError
+from goldsignal_pipeline.market.candles import TIMESTAMP_DTYPE
 from goldsignal_pipeline.market.zones import Instants
 
 MICRO_R: Final = 1_000_000
@@ -24,8 +28,9 @@ KEY_COLUMNS: Final = ("strategy", "timeframe")
 SCORED_TRADE_COLUMNS: Final = (
     *KEY_COLUMNS,
     "direction",
+    "timestamp",
     "entry",
-    "exit",
+    "resolved_at",
     "net_r",
     "gross_r",
     "cost_r",
@@ -33,7 +38,10 @@ SCORED_TRADE_COLUMNS: Final = (
     "is_missed",
     "is_ambiguous",
 )
-_ORDER: Final = ["exit", "entry", "strategy", "direction"]
+TRADE_KEY: Final = (*KEY_COLUMNS, "direction", "timestamp")
+"""What makes a trade one: that of the setup it came from, `timestamp` being the open of the confirming bar."""
+
+_ORDER: Final = ["resolved_at", "entry", "strategy", "direction", "timestamp"]
 
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -41,21 +49,21 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredTrades:
-    """Closed trades of one strategy and timeframe, ascending by (exit, entry, strategy, direction).
+    """Closed trades of one strategy and timeframe, ascending by (resolved_at, entry, strategy, direction, timestamp).
 
-    `entry` and `exit` (close of the exit bar) are `datetime64[us]` in UTC, `net_micro_r` is int64, `hold_minutes` counts
-    market-open minutes. `missed` holds the ascending instants at which an entry was missed.
+    `entry` and `resolved_at` (when the result was known) are `datetime64[us]` in UTC, `net_micro_r` is int64, `hold_minutes`
+    counts market-open minutes from entry to exit. `missed` holds the ascending `resolved_at` of missed trades.
     """
 
     entry: Instants
-    exit: Instants
+    resolved_at: Instants
     net_micro_r: Integers
     hold_minutes: Integers
     is_ambiguous: Flags
     missed: Instants
 
     def __len__(self) -> int:
-        return len(self.exit)
+        return len(self.resolved_at)
 
     @property
     def net_r(self) -> npt.NDArray[np.float64]:
@@ -71,11 +79,11 @@ class ScoredTrades:
         closed = ordered[~is_missed]
         return cls(
             entry=_instants(closed["entry"]),
-            exit=_instants(closed["exit"]),
+            resolved_at=_instants(closed["resolved_at"]),
             net_micro_r=to_micro_r(closed["net_r"].to_numpy(dtype=np.float64)),
             hold_minutes=closed["hold_minutes"].to_numpy(dtype=np.int64),
             is_ambiguous=closed["is_ambiguous"].to_numpy(dtype=bool),
-            missed=_instants(ordered.loc[is_missed, "exit"]),
+            missed=_instants(ordered.loc[is_missed, "resolved_at"]),
         )
 
 
@@ -89,21 +97,21 @@ def to_micro_r(net_r: npt.NDArray[np.float64]) -> Integers:
 def check_scored_trades(frame: pd.DataFrame) -> None:
     """Raise DataError unless `frame` is one list of unique trades with the columns of this module.
 
-    Unique means one row per (strategy, timeframe, direction, entry, exit); a closed trade ends after it began.
+    Unique means one row per `TRADE_KEY`: two setups of different bars are two trades, also where they share entry and exit. The
+    result of a trade is known after its entry.
     """
     absent = [name for name in SCORED_TRADE_COLUMNS if name not in frame]
     if absent:
         raise DataError(f"trades lack the columns {absent}", done="no metric was computed")
-    if len(frame) and frame.duplicated(["strategy", "timeframe", "direction", "entry", "exit"]).any():
+    if len(frame) and frame.duplicated(list(TRADE_KEY)).any():
         raise DataError("the same trade stands twice in one list", done="no metric was computed", fix="count every setup once")
-    closed = frame[~frame["is_missed"].astype(bool)]
-    if len(closed) and bool((closed["exit"] < closed["entry"]).any() or (closed["hold_minutes"] < 0).any()):
+    if len(frame) and bool((frame["resolved_at"] < frame["entry"]).any() or (frame["hold_minutes"] < 0).any()):
         raise DataError("a trade ends before it begins", done="no metric was computed")
 
 
 def empty_scored_trades() -> pd.DataFrame:
     """A frame without trades, with the columns and dtypes of the schema."""
-    kinds = {"entry": "datetime64[us, UTC]", "exit": "datetime64[us, UTC]", "hold_minutes": "int64"}
+    kinds = dict.fromkeys(("timestamp", "entry", "resolved_at"), TIMESTAMP_DTYPE) | {"hold_minutes": "int64"}
     kinds |= dict.fromkeys(("net_r", "gross_r", "cost_r"), "float64") | dict.fromkeys(("is_missed", "is_ambiguous"), "bool")
     return pd.DataFrame({name: pd.Series([], dtype=kinds.get(name, "object")) for name in SCORED_TRADE_COLUMNS})
 

@@ -30,7 +30,7 @@ from goldsignal_pipeline.simulation.bars import BaseBars
 from goldsignal_pipeline.simulation.costs import TradeCosts
 from goldsignal_pipeline.simulation.kernel import UNITS_PER_TICK, Exit, Miss, Result
 from goldsignal_pipeline.simulation.records import TRADE_DTYPE, BarArrays, CandidateArrays, Integers, Terms, Trades
-from goldsignal_pipeline.simulation.scored_trades import SCORED_TRADE_COLUMNS
+from goldsignal_pipeline.simulation.scored_trades import SCORED_TRADE_COLUMNS, TRADE_KEY
 
 UNITS_PER_USD: Final = UNITS_PER_TICK * TICKS_PER_USD
 GRACE: Final = timedelta(seconds=120)
@@ -179,18 +179,17 @@ def trades_frame(trades: Trades, bars: BaseBars) -> pd.DataFrame:
 
 
 def scored_frame(trades: Trades, bars: BaseBars, *, setups: pd.DataFrame, calendar: TradingCalendar) -> pd.DataFrame:
-    """The resolved trades of `setups` (strategy, timeframe, direction, in the order of `trades`) as metrics read them.
+    """The resolved trades of `setups` (of which it reads `TRADE_KEY`, in the order of `trades`) as metrics read them.
 
-    Columns are those of `SCORED_TRADE_COLUMNS`; a missed trade has no R, and its exit is the entry it missed.
+    Columns are those of `SCORED_TRADE_COLUMNS`; a missed trade has no R and was held for 0 minutes.
     """
     frame = trades_frame(trades, bars)
     frame["is_missed"] = frame["result"] == Result.MISSED.name.lower()
-    frame["entry"], frame["exit"] = frame["entry_at"], frame["second_exit_at"].where(~frame["is_missed"], frame["entry_at"])
     frame["is_ambiguous"] = frame["ambiguous"] & ~frame["is_missed"]
-    for name in ("strategy", "timeframe", "direction"):
-        frame[name] = setups[name].to_numpy()
+    frame = frame.assign(entry=frame["entry_at"], **{name: setups[name].array for name in TRADE_KEY})
     final = frame[frame["resolved_at"].notna()].reset_index(drop=True)
-    held = calendar.open_minutes_between(instants_of(final["entry"]), instants_of(final["exit"]))
+    exits = final["second_exit_at"].where(~final["is_missed"], final["entry"])
+    held = calendar.open_minutes_between(instants_of(final["entry"]), instants_of(exits))
     return final.assign(hold_minutes=held)[list(SCORED_TRADE_COLUMNS)]
 
 

@@ -1,8 +1,8 @@
 """Walk-forward: whether what a training span promised was kept in the span that followed.
 
 1. `folds` cuts a range into rolling folds: train 180 days, embargo, test 30 days, moved on by the length of the test.
-2. `walk_forward` takes the trades that exit in each span. The embargo is the longest hold, at least three days, so that no trade
-   of a test was entered in its training.
+2. `walk_forward` takes the trades whose result was known in each span. The embargo is the longest time to a result, at least
+   three days, so that no trade of a test was entered in its training.
 3. Efficiency is out-of-sample over in-sample expectancy, NaN when the in-sample one is not positive or its error exceeds it.
 
 A range too short for one fold has no efficiency: NaN, which is no pass. Nothing is fitted here, so the number is reported only.
@@ -52,10 +52,10 @@ class WalkForward:
 
 
 def embargo_days(trades: ScoredTrades) -> int:
-    """The longest hold from entry to exit in whole calendar days, rounded up, at least 3."""
+    """The longest time from entry to result in whole calendar days, rounded up, at least 3."""
     if not len(trades):
         return MINIMUM_EMBARGO_DAYS
-    longest = int((trades.exit - trades.entry).max() // np.timedelta64(1, "us"))
+    longest = int((trades.resolved_at - trades.entry).max() // np.timedelta64(1, "us"))
     return max(MINIMUM_EMBARGO_DAYS, -(-longest // 86_400_000_000))
 
 
@@ -90,10 +90,10 @@ def walk_forward(trades: ScoredTrades, *, start: datetime, end: datetime) -> Wal
 
 
 def _expectancy(trades: ScoredTrades, start: np.datetime64, end: np.datetime64) -> tuple[int, float, float]:
-    """Number, expectancy (R) and clustered error (R) of the trades with exit in [start, end)."""
-    first, stop = np.searchsorted(trades.exit, np.array([start, end], dtype="datetime64[us]"), side="left")
+    """Number, expectancy (R) and clustered error (R) of the trades known in [start, end)."""
+    first, stop = np.searchsorted(trades.resolved_at, np.array([start, end], dtype="datetime64[us]"), side="left")
     if first == stop:
         return 0, float("nan"), float("nan")
-    exits: Instants = trades.exit[first:stop]
+    known: Instants = trades.resolved_at[first:stop]
     net_r = trades.net_r[first:stop]
-    return len(net_r), float(net_r.sum() / len(net_r)), clustered_error(net_r, iso_week(exits))
+    return len(net_r), float(net_r.sum() / len(net_r)), clustered_error(net_r, iso_week(known))

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldsignal_pipeline.errors import DataError
-from goldsignal_pipeline.market.candles import timestamps_of
+from goldsignal_pipeline.market.candles import instants_of, timestamps_of
 from goldsignal_pipeline.market.sources import Side
 from goldsignal_pipeline.market.spread import SpreadTable
 from goldsignal_pipeline.market.timeframes import Timeframe
@@ -239,20 +239,23 @@ def test_metrics_read_the_resolved_trades_only_and_missed_ones_without_r() -> No
     bars, candidates = trial(7)
     trades = resolve(candidates, bars, calendar=CALENDAR)
     direction = np.where(candidates.direction == 1, "BUY", "SELL")
-    setups = pd.DataFrame({"strategy": "one", "timeframe": "H1", "direction": direction})
+    setups = pd.DataFrame({"strategy": "one", "timeframe": "H1", "direction": direction}).assign(
+        timestamp=timestamps_of(np.arange(len(direction)).astype("datetime64[h]"))
+    )
     scored = scored_frame(trades, bars, setups=setups, calendar=CALENDAR)
     assert list(scored.columns) == list(SCORED_TRADE_COLUMNS)
     assert len(scored) == closed(trades).sum() < len(trades)
     missed = scored["is_missed"]
     assert missed.any()
     assert scored.loc[missed, "net_r"].isna().all()
-    assert (scored.loc[missed, "exit"] == scored.loc[missed, "entry"]).all()
-    assert (scored.loc[~missed, "exit"] > scored.loc[~missed, "entry"]).all()
-    wall = (scored["exit"] - scored["entry"]) // pd.Timedelta(minutes=1)
+    assert (scored.loc[missed, "hold_minutes"] == 0).all()
+    assert (scored.loc[~missed, "hold_minutes"] > 0).all()
+    known = trades["resolved_at"][closed(trades)].astype("datetime64[us]")
+    assert (instants_of(scored["resolved_at"]) == known).all()
+    wall = (scored["resolved_at"] - scored["entry"]) // pd.Timedelta(minutes=1)
     assert (scored["hold_minutes"] <= wall).all()
     assert (scored["hold_minutes"] <= candidates.hold_minutes[closed(trades)]).all()
-    unique = scored.drop_duplicates(["strategy", "timeframe", "direction", "entry", "exit"])
-    assert len(ScoredTrades.of(unique)) == (~unique["is_missed"]).sum()
+    assert len(ScoredTrades.of(scored)) == (~missed).sum()
 
 
 def test_setups_become_candidates_with_the_hold_of_their_timeframe() -> None:

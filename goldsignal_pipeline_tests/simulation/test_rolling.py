@@ -75,9 +75,9 @@ def test_chunks_of_days_and_the_order_of_trades_change_no_bit_i8_i13(rows, cut, 
 
 @settings(max_examples=40, deadline=None)
 @given(rows=trade_rows(), offset=st.integers(1, 120))
-def test_trades_that_close_at_or_after_the_as_of_day_change_nothing_i5_i6(rows, offset) -> None:
+def test_trades_known_at_or_after_the_as_of_day_change_nothing_i5_i6(rows, offset) -> None:
     day = START + timedelta(days=offset)
-    past = [row for row in rows if row["exit"] < day]
+    past = [row for row in rows if row["resolved_at"] < day]
     if past:
         pd.testing.assert_frame_equal(
             roll(rows, days_from(day, 1)), roll(past, days_from(day, 1)), check_exact=True, check_dtype=False
@@ -94,8 +94,8 @@ def test_exposure_is_the_share_of_open_minutes_in_which_any_trade_was_open(rows,
     is_open = CALENDAR.is_open(minutes)
     held = np.zeros(len(minutes), dtype=bool)
     for row in rows:
-        if not row["is_missed"] and begin <= row["exit"] < day:
-            entry, exit_ = (np.datetime64(row[name].replace(tzinfo=None), "m") for name in ("entry", "exit"))
+        if not row["is_missed"] and begin <= row["resolved_at"] < day:
+            entry, exit_ = (np.datetime64(row[name].replace(tzinfo=None), "m") for name in ("entry", "resolved_at"))
             held |= (minutes >= entry) & (minutes < exit_)
     if rows:
         assert table["exposure"].iloc[0] == pytest.approx((held & is_open).sum() / is_open.sum(), abs=1e-12)
@@ -114,6 +114,14 @@ def test_known_mistake_1_a_trade_counted_twice_is_refused() -> None:
     row = trade(START, START + timedelta(hours=2), 1.0)
     with pytest.raises(DataError, match="twice"):
         roll([row, dict(row)], days_from(START + timedelta(days=2), 1))
+    with pytest.raises(DataError, match="twice"):  # the same setup resolved at another time is still the same trade
+        roll([row, row | {"resolved_at": START + timedelta(hours=3)}], days_from(START + timedelta(days=2), 1))
+
+
+def test_two_setups_of_different_bars_are_two_trades_though_they_share_entry_and_result() -> None:
+    row = trade(START, START + timedelta(hours=2), 1.0)
+    earlier = row | {"timestamp": row["timestamp"] - timedelta(hours=1)}
+    assert roll([row, earlier], days_from(START + timedelta(days=2), 1), windows=(7,))["trades"].tolist() == [2]
 
 
 def test_undefined_is_nan_and_never_zero_or_9999() -> None:

@@ -27,8 +27,8 @@ def test_every_fold_is_an_expectancy_by_definition_and_no_test_trade_was_entered
         spans = [stamp.to_pydatetime().replace(tzinfo=UTC) for stamp in fold[1:5]]
         train_start, train_end, test_start, test_end = spans
         assert (test_start - train_end).days >= 3
-        tested = [row for row in closed if test_start <= row["exit"] < test_end]
-        trained = [row["net_r"] for row in closed if train_start <= row["exit"] < train_end]
+        tested = [row for row in closed if test_start <= row["resolved_at"] < test_end]
+        trained = [row["net_r"] for row in closed if train_start <= row["resolved_at"] < train_end]
         assert all(row["entry"] >= train_end for row in tested)
         assert (fold.train_trades, fold.test_trades) == (len(trained), len(tested))
         if trained:

@@ -16,14 +16,15 @@ NEW_YORK = ZoneInfo("America/New_York")
 START = datetime(2024, 3, 1, tzinfo=UTC)
 
 
-def trade(entry: datetime, exit_: datetime, net_r: float, **other: object) -> dict[str, object]:
-    """A row of the trades frame."""
+def trade(entry: datetime, known: datetime, net_r: float, **other: object) -> dict[str, object]:
+    """A row of the trades frame; its confirming bar is that of the hour before the entry."""
     row: dict[str, object] = {
         "strategy": "ema_momentum",
         "timeframe": "H1",
         "direction": "BUY",
+        "timestamp": entry - timedelta(hours=1),
         "entry": entry,
-        "exit": exit_,
+        "resolved_at": known,
         "net_r": net_r,
         "gross_r": net_r + 0.08,
         "cost_r": 0.08,
@@ -39,36 +40,32 @@ def frame_of(rows: list[dict[str, object]]) -> pd.DataFrame:
     if not rows:
         return empty_scored_trades()
     frame = pd.DataFrame(rows)[list(SCORED_TRADE_COLUMNS)]
-    for name in ("entry", "exit"):
+    for name in ("timestamp", "entry", "resolved_at"):
         frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")
     return frame
 
 
 @st.composite
 def trade_rows(draw: st.DrawFn, most: int = 40, days: int = 120) -> list[dict[str, object]]:
-    """Trades whose exits fall on quarter hours; results on a coarse grid, so that ties and zeros occur."""
-    rows, seen = [], set()
-    for _ in range(draw(st.integers(0, most))):
-        exit_ = START + timedelta(minutes=15 * draw(st.integers(0, days * 96)))
+    """Trades known on quarter hours; results on a coarse grid, so that ties and zeros occur, also of entry and result."""
+    rows: list[dict[str, object]] = []
+    for number in range(draw(st.integers(0, most))):
+        known = START + timedelta(minutes=15 * draw(st.integers(0, days * 96)))
         held = timedelta(minutes=15 * draw(st.integers(1, 400)))
-        direction = draw(st.sampled_from(["BUY", "SELL"]))
-        key = (exit_, held, direction)
-        if key in seen:
-            continue
-        seen.add(key)
         missed = draw(st.integers(0, 9)) == 0
         rows.append(
             trade(
-                exit_ if missed else exit_ - held,
-                exit_,
+                known - held,
+                known,
                 math.nan if missed else draw(st.integers(-60, 60)) / 20,
-                direction=direction,
+                direction=draw(st.sampled_from(["BUY", "SELL"])),
+                timestamp=known - held - timedelta(minutes=15 * (number + 1)),
                 hold_minutes=0 if missed else draw(st.integers(1, 4320)),
                 is_missed=missed,
                 is_ambiguous=not missed and draw(st.booleans()),
             )
         )
-    unique = {(row["entry"], row["exit"], row["direction"]): row for row in rows}
+    unique = {(row["timestamp"], row["direction"]): row for row in rows}
     return list(unique.values())
 
 
@@ -80,8 +77,10 @@ def trading_day(instant: datetime) -> date:
 
 def oracle(rows: list[dict[str, object]], day: datetime, window_days: int, trading_days: int) -> dict[str, float]:
     """Metrics of the window [day - window_days, day) by the definitions, one obvious step at a time."""
-    inside = [row for row in rows if day - timedelta(days=window_days) <= row["exit"] < day]
-    closed = sorted((r for r in inside if not r["is_missed"]), key=lambda r: (r["exit"], r["entry"], r["direction"]))
+    inside = [row for row in rows if day - timedelta(days=window_days) <= row["resolved_at"] < day]
+    closed = sorted(
+        (r for r in inside if not r["is_missed"]), key=lambda r: (r["resolved_at"], r["entry"], r["direction"], r["timestamp"])
+    )
     values = [row["net_r"] for row in closed]
     wins, losses = [v for v in values if v > 0], [v for v in values if v <= 0]
     undefined = "win_rate profit_factor expectancy expectancy_error median_r average_win_r average_loss_r sharpe sortino"
@@ -102,7 +101,7 @@ def oracle(rows: list[dict[str, object]], day: datetime, window_days: int, tradi
     weeks: dict[tuple[int, int], list[float]] = {}
     daily: dict[date, float] = {}
     for row in closed:
-        booked = trading_day(row["exit"])
+        booked = trading_day(row["resolved_at"])
         weeks.setdefault(booked.isocalendar()[:2], []).append(row["net_r"] - mean)
         daily[booked] = daily.get(booked, 0.0) + row["net_r"]
     if len(weeks) > 1:
