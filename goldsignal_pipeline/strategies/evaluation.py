@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -28,9 +27,7 @@ from goldsignal_pipeline.strategies.base import Condition, Strategy
 from goldsignal_pipeline.strategies.directed import DirectedBars, sign_of
 from goldsignal_pipeline.strategies.indicators import Floats
 from goldsignal_pipeline.strategies.judging import KINDS, REFUSALS, Judged, judge
-from goldsignal_pipeline.strategies.setups import CONDITION_DTYPES, SETUP_DTYPES, Evaluation, Part, frame_of_parts
-
-_ORDER: Final = ["timestamp", "strategy", "timeframe", "direction"]
+from goldsignal_pipeline.strategies.setups import CONDITION_DTYPES, ORDER, SETUP_DTYPES, Evaluation, Part, frame_of_parts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,8 +97,8 @@ def evaluate(
                 setups.append(key | _setup_columns(judged, bars=bars) | _volatility_columns(surroundings, key))
                 conditions.append(_condition_part(key, judged.conditions))
     return Evaluation(
-        setups=frame_of_parts(setups, dtypes=SETUP_DTYPES, order=_ORDER),
-        conditions=frame_of_parts(conditions, dtypes=CONDITION_DTYPES, order=[*_ORDER, "position"]),
+        setups=frame_of_parts(setups, dtypes=SETUP_DTYPES, order=ORDER),
+        conditions=frame_of_parts(conditions, dtypes=CONDITION_DTYPES, order=[*ORDER, "position"]),
         silent_months=tuple(silent),
     )
 

@@ -6,6 +6,7 @@ open of the confirming bar; conditions also have their position, the order in wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ Part = dict[str, Any]
 """Columns of some rows, by name: arrays of equal length, or scalars that hold for all of them."""
 
 SETUP_KEY: Final = ("strategy", "timeframe", "direction", "timestamp")
+ORDER: Final = ["timestamp", "strategy", "timeframe", "direction"]
 
 SETUP_DTYPES: Final[dict[str, str]] = {
     "strategy": "str",
@@ -70,6 +72,16 @@ class Evaluation:
     setups: pd.DataFrame
     conditions: pd.DataFrame
     silent_months: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Evaluation]) -> Evaluation:
+        """Evaluations of different timeframes as one, in the order of one."""
+        frames = [pd.concat([getattr(part, name) for part in parts], ignore_index=True) for name in ("setups", "conditions")]
+        setups, conditions = (
+            frame.sort_values(order, kind="stable", ignore_index=True)
+            for frame, order in zip(frames, (ORDER, [*ORDER, "position"]), strict=True)
+        )
+        return cls(setups, conditions, tuple(sorted({month for part in parts for month in part.silent_months})))
 
     def accepted(self) -> pd.DataFrame:
         """The rows that are trades: of kind setup."""
