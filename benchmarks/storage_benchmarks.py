@@ -24,7 +24,7 @@ import pandas as pd
 from psycopg import sql
 
 from benchmarks.harness import Comparison, Promise, median, take_turns
-from goldsignal_pipeline.storage import bulk, candles, migrations
+from goldsignal_pipeline.storage import candles, kinds, migrations
 from goldsignal_pipeline.storage.binary_encoding import TextField, encode
 from goldsignal_pipeline.storage.database import Database, driver_connection
 from goldsignal_pipeline.storage.embedded import EmbeddedServer
@@ -89,7 +89,7 @@ def _floor_load(database: Database, frame: pd.DataFrame) -> Callable[[], float]:
     names = ("symbol", *candles.KINDS)
     fields = [
         TextField.constant(SYMBOL, rows=ROWS),
-        *(bulk.column_field(frame[name], kind=kind) for name, kind in candles.KINDS.items()),
+        *(kinds.column_field(frame[name], kind=kind) for name, kind in candles.KINDS.items()),
     ]
     blocks = list(encode(fields, rows=ROWS))
     statement = sql.SQL("COPY public.bare ({}) FROM STDIN (FORMAT binary)").format(sql.SQL(", ").join(map(sql.Identifier, names)))

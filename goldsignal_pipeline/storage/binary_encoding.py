@@ -11,7 +11,7 @@ of groups.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -26,9 +26,11 @@ TRAILER: Final = b"\xff\xff"
 ROWS_PER_BLOCK: Final = 8_192
 POSTGRES_EPOCH: Final = np.datetime64("2000-01-01", "us")
 NO_VALUE: Final = np.iinfo(np.int64).min
-"""Stands for NULL in arrays of ticks or hundredths."""
+"""Stands for NULL in arrays of whole numbers."""
 
 _NULL_LENGTH: Final = b"\xff\xff\xff\xff"
+_FEW: Final = 64
+_OID_OF_TEXT: Final = 25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,34 +65,62 @@ class InstantField:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class DayField:
+    """`datetime64[D]` as DATE; NaT is NULL."""
+
+    values: npt.NDArray[np.datetime64]
+
+    def render(self, rows: slice) -> Part:
+        """Four bytes of days since 2000-01-01."""
+        values = self.values[rows].astype("datetime64[D]")
+        absent = np.isnat(values)
+        days = np.where(absent, POSTGRES_EPOCH.astype("datetime64[D]"), values) - POSTGRES_EPOCH.astype("datetime64[D]")
+        return _with_nulls(_as_bytes(_four_bytes(days.astype(np.int64))), absent)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class IntegerField:
-    """Integers as INTEGER (4 bytes)."""
+    """Integers as INTEGER (4 bytes); `NO_VALUE` is NULL."""
 
     values: npt.NDArray[np.integer]
 
     def render(self, rows: slice) -> Part:
         """Four bytes, most significant first."""
-        packed = np.empty(len(self.values[rows]), dtype=[("length", ">i4"), ("value", ">i4")])
-        packed["length"] = 4
+        values = self.values[rows]
+        absent = values == NO_VALUE
+        return _with_nulls(_as_bytes(_four_bytes(np.where(absent, 0, values))), absent)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BooleanField:
+    """Truth values as BOOLEAN."""
+
+    values: npt.NDArray[np.bool_]
+
+    def render(self, rows: slice) -> Part:
+        """One byte, 0 or 1."""
+        packed = np.empty(len(self.values[rows]), dtype=[("length", ">i4"), ("value", "u1")])
+        packed["length"] = 1
         packed["value"] = self.values[rows]
         return Part(_as_bytes(packed))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class HundredthsField:
-    """int64 hundredths (ticks, or volume) as NUMERIC with two decimals; `NO_VALUE` is NULL."""
+class DecimalField:
+    """int64 hundredths (`scale` 2: ticks, volume, money) or ten-thousandths (4) as NUMERIC; `NO_VALUE` is NULL."""
 
     values: npt.NDArray[np.int64]
+    scale: int = 2
 
     def render(self, rows: slice) -> Part:
         """As many groups of four digits as the largest value of the block needs."""
         values = self.values[rows]
         absent = values == NO_VALUE
         magnitudes = np.abs(np.where(absent, 0, values)) if absent.any() else np.abs(values)
-        largest = int(magnitudes.max(initial=0))
+        largest, unit = int(magnitudes.max(initial=0)), 10**self.scale
         if largest < 2**31:
             magnitudes = magnitudes.astype(np.int32)
-        groups = max(1, -(-len(str(largest // 100)) // 4))
+        groups = max(1, -(-len(str(largest // unit)) // 4))
         names = [f"group_{position}" for position in range(groups + 1)]
         packed = np.empty(
             len(values),
@@ -101,9 +131,9 @@ class HundredthsField:
         packed["count"] = len(names)
         packed["weight"] = groups - 1
         packed["sign"] = np.where(values < 0, 0x4000, 0) if int(values.min(initial=0)) < 0 else 0
-        packed["scale"] = 2
-        rest = magnitudes // 100
-        packed[names[-1]] = (magnitudes - rest * 100) * 100
+        packed["scale"] = self.scale
+        rest = magnitudes // unit
+        packed[names[-1]] = (magnitudes - rest * unit) * (10_000 // unit)
         for name in reversed(names[1:-1]):
             higher = rest // 10_000
             packed[name] = rest - higher * 10_000
@@ -114,7 +144,7 @@ class HundredthsField:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextField:
-    """Few distinct texts as TEXT: `values[codes[i]]` is the text of row i, code -1 is NULL."""
+    """Texts as TEXT, or JSON as it stands: `values[codes[i]]` is the text of row i, code -1 is NULL."""
 
     codes: npt.NDArray[np.int64]
     values: Sequence[str]
@@ -126,16 +156,19 @@ class TextField:
 
     def render(self, rows: slice) -> Part:
         """Each text as UTF-8 behind its length."""
-        codes = self.codes[rows]
-        lines = [len(text).to_bytes(4, "big") + text for text in (value.encode() for value in self.values)]
-        lines.append(_NULL_LENGTH)
-        first = codes[0] if len(codes) else -1
-        if np.all(codes == first):
-            line = np.frombuffer(lines[first], dtype=np.uint8)
-            return Part(np.broadcast_to(line, (len(codes), len(line))))
-        widest = max(map(len, lines))
-        table = np.frombuffer(b"".join(line.ljust(widest, b"\0") for line in lines), dtype=np.uint8).reshape(-1, widest)
-        return Part(table[codes], np.array([len(line) for line in lines])[codes])
+        return _coded(self.codes[rows], self.values, str.encode)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextListField:
+    """Lists of texts as TEXT[]: `values[codes[i]]` is that of row i, a text per line, none in an empty text."""
+
+    codes: npt.NDArray[np.int64]
+    values: Sequence[str]
+
+    def render(self, rows: slice) -> Part:
+        """Each list as an array of one dimension behind its length."""
+        return _coded(self.codes[rows], self.values, _text_array)
 
 
 def encode(fields: Sequence[Field], *, rows: int) -> Iterator[bytes]:
@@ -161,6 +194,38 @@ def _block(fields: Sequence[Field], rows: slice) -> bytes:
             np.less(np.arange(width), part.lengths[:, None], out=kept[:, at : at + width])
         at += width
     return block[kept].tobytes()
+
+
+def _coded(codes: npt.NDArray[np.int64], values: Sequence[str], encoded: Callable[[str], bytes]) -> Part:
+    """The encoded value of each code behind its length, NULL for -1."""
+    if len(values) > _FEW:
+        # Of many texts a block holds only some; the others would be encoded, and padded, for nothing.
+        used, codes = np.unique(codes, return_inverse=True)
+        codes, values = codes - int(used[0] < 0), [values[code] for code in used[used >= 0].tolist()]
+    lines = [len(content).to_bytes(4, "big") + content for content in map(encoded, values)]
+    lines.append(_NULL_LENGTH)
+    first = codes[0] if len(codes) else -1
+    if np.all(codes == first):
+        line = np.frombuffer(lines[first], dtype=np.uint8)
+        return Part(np.broadcast_to(line, (len(codes), len(line))))
+    widest = max(map(len, lines))
+    table = np.frombuffer(b"".join(line.ljust(widest, b"\0") for line in lines), dtype=np.uint8).reshape(-1, widest)
+    return Part(table[codes], np.array([len(line) for line in lines])[codes])
+
+
+def _text_array(lines: str) -> bytes:
+    """A text per line as PostgreSQL's array: dimensions, no NULL inside, element type; then count, first index, elements."""
+    texts = [line.encode() for line in lines.split("\n")] if lines else []
+    head = [len(texts) and 1, 0, _OID_OF_TEXT, *([len(texts), 1] if texts else [])]
+    elements = (len(text).to_bytes(4, "big") + text for text in texts)
+    return b"".join(number.to_bytes(4, "big") for number in head) + b"".join(elements)
+
+
+def _four_bytes(values: npt.NDArray[np.integer]) -> npt.NDArray[np.void]:
+    packed = np.empty(len(values), dtype=[("length", ">i4"), ("value", ">i4")])
+    packed["length"] = 4
+    packed["value"] = values
+    return packed
 
 
 def _with_nulls(content: Bytes, absent: npt.NDArray[np.bool_]) -> Part:

@@ -20,10 +20,10 @@ from sqlalchemy import Connection, text
 from goldsignal_pipeline.errors import DataError
 from goldsignal_pipeline.market.timeframes import Timeframe, bar_close, bar_open
 from goldsignal_pipeline.market.zones import Instants
-from goldsignal_pipeline.storage import bulk
+from goldsignal_pipeline.storage import bulk, kinds
 from goldsignal_pipeline.storage.binary_encoding import Field, TextField
-from goldsignal_pipeline.storage.bulk import Kind
 from goldsignal_pipeline.storage.database import driver_connection
+from goldsignal_pipeline.storage.kinds import Kind
 from goldsignal_pipeline.storage.locks import lock_months, months_in
 
 TABLE: Final = "candles"
@@ -193,7 +193,7 @@ def newest_close(connection: Connection, *, symbol: str) -> datetime | None:
     )
     parameters = {"symbol": symbol, "timeframes": [str(timeframe) for timeframe in Timeframe]}
     closes = [
-        bar_close(np.array([bulk.instant(newest)]), timeframe=Timeframe(timeframe))[0]
+        bar_close(np.array([kinds.instant(newest)]), timeframe=Timeframe(timeframe))[0]
         for timeframe, newest in connection.execute(query, parameters)
         if newest is not None
     ]
@@ -202,7 +202,7 @@ def newest_close(connection: Connection, *, symbol: str) -> datetime | None:
 
 def _bounds(start: datetime, end: datetime) -> list[_Bounds]:
     # The bar that contains the instant just before `start` is the first that closes at or after it, and likewise for `end`.
-    edges = np.array([bulk.instant(start) - _JUST_BEFORE, bulk.instant(end) - _JUST_BEFORE])
+    edges = np.array([kinds.instant(start) - _JUST_BEFORE, kinds.instant(end) - _JUST_BEFORE])
     return [_Bounds(timeframe, *bar_open(edges, timeframe=timeframe)) for timeframe in Timeframe]
 
 
@@ -210,7 +210,7 @@ def _by_timeframe(candles: pd.DataFrame, *, bounds: Sequence[_Bounds]) -> list[_
     """The given bars of each timeframe, ascending by open; raises `DataError` for those that do not belong."""
     codes, found = pd.factorize(candles["timeframe"])
     numbers = {str(name): number for number, name in enumerate(found)}
-    opens = bulk.instants(candles["timestamp"])
+    opens = kinds.instants(candles["timestamp"])
     groups = []
     for one in bounds:
         number = numbers.pop(one.timeframe.value, None)
@@ -278,11 +278,11 @@ def _differs(held: dict[str, Any], given: pd.DataFrame, theirs: Any, ours: Any) 
     for name in VALUES:
         values = given[name]
         if KINDS[name] is Kind.TEXT:
-            if bulk.joined(values) != held[name].joined:
+            if kinds.joined(values) != held[name].joined:
                 texts = np.array(held[name].values(), dtype=object)
                 differs |= texts[theirs] != values.to_numpy(dtype=object)[ours]
         elif KINDS[name] is Kind.VOLUME:
-            there, here = bulk.hundredths(held[name]), bulk.hundredths(values.to_numpy(dtype=np.float64))
+            there, here = kinds.hundredths(held[name]), kinds.hundredths(values.to_numpy(dtype=np.float64))
             differs |= there[theirs] != here[ours]
         else:
             differs |= held[name][theirs] != values.to_numpy(dtype=np.int64)[ours]
@@ -297,7 +297,7 @@ def _together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def _fields(symbol: str, rows: pd.DataFrame) -> dict[str, Field]:
     return {
         "symbol": TextField.constant(symbol, rows=len(rows)),
-        **{name: bulk.column_field(rows[name], kind=kind) for name, kind in KINDS.items()},
+        **{name: kinds.column_field(rows[name], kind=kind) for name, kind in KINDS.items()},
     }
 
 

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, func, select, text
 
 from goldsignal_pipeline.market.sources import Source
 from goldsignal_pipeline.market.timeframes import Timeframe
-from goldsignal_pipeline.storage import bulk
-from goldsignal_pipeline.storage.bulk import Kind
+from goldsignal_pipeline.storage import bulk, kinds
 from goldsignal_pipeline.storage.database import driver_connection
+from goldsignal_pipeline.storage.kinds import Kind
 from goldsignal_pipeline.storage.tables import QuarantinedCandle
 
 TABLE: Final = "quarantined_candles"
@@ -104,7 +104,7 @@ def _append(
 ) -> int:
     if not len(rows):
         return 0
-    fields = {name: bulk.column_field(rows[name], kind=kind) for name, kind in ROW_KINDS.items()}
+    fields = {name: kinds.column_field(rows[name], kind=kind) for name, kind in ROW_KINDS.items()}
     parameters = {"symbol": symbol, "stage": stage, "calendar_version": calendar_version, "observed_at": observed_at}
     with bulk.staged(connection, table=TABLE, fields=fields, rows=len(rows)) as staged:
         return driver_connection(connection).execute(_INSERT.format(stage=staged), parameters).rowcount

@@ -19,10 +19,10 @@ from sqlalchemy import Connection, text
 
 from goldsignal_pipeline.market.sources import Source
 from goldsignal_pipeline.market.timeframes import Timeframe
-from goldsignal_pipeline.storage import bulk
+from goldsignal_pipeline.storage import bulk, kinds
 from goldsignal_pipeline.storage.binary_encoding import Field, InstantField, TextField
-from goldsignal_pipeline.storage.bulk import Kind
 from goldsignal_pipeline.storage.database import driver_connection
+from goldsignal_pipeline.storage.kinds import Kind
 from goldsignal_pipeline.storage.locks import lock_months
 
 TABLE: Final = "raw_candles"
@@ -82,14 +82,14 @@ def append(
     if not len(rows):
         return AppendResult(stored=0, unchanged=0)
     rows = rows.sort_values("timestamp")
-    opens = bulk.instants(rows["timestamp"])
+    opens = kinds.instants(rows["timestamp"])
     lock_months(connection, table=TABLE, months=map(str, np.unique(opens.astype("datetime64[M]"))))
     common = {"symbol": symbol, "source": str(source), "timeframe": str(timeframe)}
     span = {"first": rows["timestamp"].iloc[0].to_pydatetime(), "last": rows["timestamp"].iloc[-1].to_pydatetime()}
-    fields: dict[str, Field] = {name: bulk.column_field(rows[name], kind=kind) for name, kind in ROW_KINDS.items()}
+    fields: dict[str, Field] = {name: kinds.column_field(rows[name], kind=kind) for name, kind in ROW_KINDS.items()}
     if not _holds_any(connection, common | span):
         constants = {name: TextField.constant(value, rows=len(rows)) for name, value in (common | {"run_id": run_id}).items()}
-        stamp = InstantField(np.full(len(rows), bulk.instant(observed_at)))
+        stamp = InstantField(np.full(len(rows), kinds.instant(observed_at)))
         everything = {**fields, **constants, "observed_at": stamp}
         bulk.copy_into(connection, table=bulk.ours(TABLE), fields=everything, rows=len(rows))
         return AppendResult(stored=len(rows), unchanged=0)
@@ -125,7 +125,7 @@ def opens(
     parameters = {"symbol": symbol, "source": str(source), "timeframe": str(timeframe)}
     columns = {"timestamp": Kind.INSTANT}
     frame = bulk.read_frame(connection, rows=query, columns=columns, parameters=parameters, start=start, end=end)
-    return np.sort(bulk.instants(frame["timestamp"]))
+    return np.sort(kinds.instants(frame["timestamp"]))
 
 
 def newest_open(connection: Connection, *, symbol: str, source: Source | str, timeframe: Timeframe) -> datetime | None:

@@ -11,9 +11,9 @@ from psycopg import sql
 from sqlalchemy import text
 
 from goldsignal_pipeline.errors import StorageError
-from goldsignal_pipeline.storage import binary_encoding, bulk
-from goldsignal_pipeline.storage.bulk import Kind
+from goldsignal_pipeline.storage import binary_encoding, bulk, kinds
 from goldsignal_pipeline.storage.database import Database
+from goldsignal_pipeline.storage.kinds import Kind
 
 KINDS = {
     "instant": Kind.INSTANT,
@@ -66,7 +66,7 @@ def frame_of(rows: list[tuple[object, ...]]) -> pd.DataFrame:
 
 
 def store(database: Database, frame: pd.DataFrame) -> None:
-    fields = {name: bulk.column_field(frame[name], kind=kind) for name, kind in KINDS.items()}
+    fields = {name: kinds.column_field(frame[name], kind=kind) for name, kind in KINDS.items()}
     place = {"place": binary_encoding.IntegerField(np.arange(len(frame)))}
     with database.transaction() as connection:
         connection.execute(text("TRUNCATE public.bulk_trial"))
@@ -121,7 +121,7 @@ def test_prices_at_the_edges_of_digit_groups_survive(trial: Database, price: int
 
 
 def test_a_text_with_the_separator_is_not_read_as_two(trial: Database) -> None:
-    store(trial, frame_of([(pd.Timestamp("2026-01-01"), 1, None, 1, f"a{bulk.SEPARATOR}b")]))
+    store(trial, frame_of([(pd.Timestamp("2026-01-01"), 1, None, 1, f"a{kinds.SEPARATOR}b")]))
     with pytest.raises(StorageError, match="control character"):
         read_back(trial)
 

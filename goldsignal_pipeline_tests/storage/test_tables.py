@@ -35,6 +35,7 @@ def test_every_table_and_every_column_says_what_it_holds() -> None:
 def test_the_database_holds_those_comments_and_those_of_views_and_functions(database: Database) -> None:
     bare = text(
         "SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
+        " AND NOT a.attisdropped"
         " WHERE c.relnamespace = 'goldsignal'::regnamespace AND c.relkind = 'r' AND c.relname <> 'alembic_version'"
         " AND col_description(c.oid, a.attnum) IS NULL"
         " UNION ALL SELECT relname FROM pg_class WHERE relnamespace = 'goldsignal'::regnamespace"
@@ -152,7 +153,7 @@ def test_the_writer_writes_and_the_reader_only_reads(database: Database) -> None
         execute(connection, "SET LOCAL ROLE goldsignal_reader", "DELETE FROM goldsignal.candles")
     with database.transaction() as connection:
         connection.execute(text("SET LOCAL ROLE goldsignal_reader"))
-        for name in [*TABLES, "raw_candles_current", "trading_day_states"]:
+        for name in [*TABLES, "raw_candles_current", "trading_day_states", "signal_states"]:
             assert connection.execute(text(f"SELECT count(*) FROM goldsignal.{name}")).scalar_one() == 1
         assert connection.execute(text("SELECT count(*) FROM goldsignal.raw_candles_as_of('infinity')")).scalar_one() == 1
 

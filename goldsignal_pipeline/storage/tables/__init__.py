@@ -1,24 +1,33 @@
 """The typed tables of schema `goldsignal`, by group; the Alembic revisions in `sql/` create exactly these."""
 
 from goldsignal_pipeline.storage.tables.base import METADATA, SCHEMA, Base
-from goldsignal_pipeline.storage.tables.decisions import BacktestResult, Outcome, Signal, Strategy, StrategyPerformance
+from goldsignal_pipeline.storage.tables.gate import GateEvent, GateState
 from goldsignal_pipeline.storage.tables.market_record import Candle, Fetch, QuarantinedCandle, RawCandle, TradingDayPart
 from goldsignal_pipeline.storage.tables.operations import CreditUse, OperatorEvent, PartitionDigest
+from goldsignal_pipeline.storage.tables.setups import BacktestTrade, Setup
+from goldsignal_pipeline.storage.tables.signals import GateDecision, Outcome, Signal, SignalEvent
+from goldsignal_pipeline.storage.tables.strategies import BacktestResult, Strategy, StrategyPerformance
 
 __all__ = [
     "METADATA",
     "SCHEMA",
     "BacktestResult",
+    "BacktestTrade",
     "Base",
     "Candle",
     "CreditUse",
     "Fetch",
+    "GateDecision",
+    "GateEvent",
+    "GateState",
     "OperatorEvent",
     "Outcome",
     "PartitionDigest",
     "QuarantinedCandle",
     "RawCandle",
+    "Setup",
     "Signal",
+    "SignalEvent",
     "Strategy",
     "StrategyPerformance",
     "TradingDayPart",

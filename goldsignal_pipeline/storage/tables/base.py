@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from sqlalchemy import ARRAY, CheckConstraint, Date, DateTime, MetaData, Numeric, Text
+from sqlalchemy import ARRAY, JSON, CheckConstraint, Date, DateTime, MetaData, Numeric, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
@@ -42,7 +42,10 @@ Price = Annotated[Decimal, mapped_column(Numeric(10, 2))]
 Volume = Annotated[Decimal, mapped_column(Numeric(15, 2))]
 Metric = Annotated[Decimal, mapped_column(Numeric(10, 4))]
 TextList = Annotated[list[str], mapped_column(ARRAY(Text))]
+Money = Annotated[Decimal, mapped_column(Numeric(15, 2))]
 Json = Annotated[dict[str, Any], mapped_column(JSONB)]
+JsonText = Annotated[Any, mapped_column(JSON)]
+"""JSON kept and compared as the text it was given as."""
 
 
 def one_of(column: str, values: Iterable[str]) -> CheckConstraint:
