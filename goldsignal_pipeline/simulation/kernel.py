@@ -3,24 +3,24 @@
 1. `find_entries` names the base bar at whose open each candidate is filled.
 2. `resolve_trades` walks every candidate from there. Prices are first turned so that up is gain (a SELL is negated), quoted
    on the side the trade exits on: BUY and SELL are then one piece of code.
-3. `_scan` passes over bars in which neither stop nor target is touched, and charges swap at each roll.
+3. `_scan` passes over bars in which neither stop nor target is touched, block by block, and charges swap at each roll.
 4. `_in_full` settles the bar that ends it while the whole position is open, `_in_half` after the first target.
 5. `_close` adds up gross, cost and net and names the result.
 
-Instants are int64 microseconds. Swap is summed exactly and rounded
-half-even to a unit once per trade. Everything is compiled on its first call and cached on disk.
+Instants are int64 microseconds. Swap is summed exactly and rounded half-even to a unit once per trade. Everything is compiled
+on its first call and cached on disk. The walk allocates nothing and counts no references: that cost more than the walk itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numba
 import numpy as np
 
-from goldsignal_pipeline.simulation.records import BarArrays, CandidateArrays, Integers, Terms, Trades
+from goldsignal_pipeline.simulation.records import BarArrays, CandidateArrays, Integers, Leaving, Plan, Terms, Trades
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -66,74 +66,74 @@ UNITS_PER_HALF_TICK: Final = UNITS_PER_TICK // 2
 SWAP_DIVISOR: Final = 2 * 365 * 10_000 // UNITS_PER_TICK
 """Turns halves x close in ticks x basis points a year into units a day: 2 halves, 365 days, 10,000 points, 100 units."""
 
-NOT_YET: Final = np.iinfo(np.int64).min
+_LOWEST: Final = np.iinfo(np.int64).min
+_HIGHEST: Final = np.iinfo(np.int64).max
+NOT_YET: Final = _LOWEST
 """An instant that has not come; as `datetime64` it is NaT."""
 
 COARSE_MINUTES: Final = 15
 """Base bars longer than this take the first open at or after the confirming close."""
 
-
-class Plan(NamedTuple):
-    """One filled trade, turned so that up is gain; `quote` is the entry before spread and slippage, `fill` after both.
-
-    `end` is the first bar that is not held, because it closes after the deadline.
-    """
-
-    sign: int
-    stop: int
-    target_one: int
-    target_two: int
-    quote: int
-    fill: int
-    end: int
-    slippage: int
-    swap_rate: int
+BLOCK_BARS: Final = 32
+"""Bars whose extremes are taken together, without a branch, so that the processor compares several at once."""
 
 
-class Leaving(NamedTuple):
-    """An exit at a quoted price, and how far the quote lies from the source's price."""
-
-    bar: int
-    how: int
-    price: int
-    offset: int
+_, _TARGET_ONE, _TARGET_TWO, _STOP, _BREAKEVEN, _EXPIRY = (int(member) for member in Exit)
+_, _BEYOND_STOP, _BEYOND_TARGET, _TOO_FAR = (int(member) for member in Miss)
+_OPEN, _TP2_HIT, _TP1_HIT, _SL_HIT, _EXPIRED, _MISSED = (int(member) for member in Result)
 
 
-_STOP: Final = int(Exit.STOP)
-_BREAKEVEN: Final = int(Exit.BREAKEVEN)
-_EXPIRY: Final = int(Exit.EXPIRY)
-_TARGET_ONE: Final = int(Exit.TARGET_ONE)
-_TARGET_TWO: Final = int(Exit.TARGET_TWO)
-_BEYOND_STOP: Final = int(Miss.BEYOND_STOP)
-_BEYOND_TARGET: Final = int(Miss.BEYOND_TARGET)
-_TOO_FAR: Final = int(Miss.TOO_FAR)
-_OPEN: Final = int(Result.OPEN)
-_TP2_HIT: Final = int(Result.TP2_HIT)
-_TP1_HIT: Final = int(Result.TP1_HIT)
-_SL_HIT: Final = int(Result.SL_HIT)
-_EXPIRED: Final = int(Result.EXPIRED)
-_MISSED: Final = int(Result.MISSED)
+_WALK: Final[dict[str, Any]] = {"cache": True, "_nrt": False}
+# Without `_nrt` numba refuses what would allocate, and leaves out counting references to nine arrays at each call of a helper.
 
 
 def compiled(function: Function) -> Function:
     """The function compiled on its first call, its machine code kept beside the source."""
-    return cast(Function, numba.njit(cache=True)(function))
+    return cast(Function, numba.njit(**_WALK)(function))
 
 
-@compiled
+def inlined(function: Function) -> Function:
+    """A helper of a compiled function, made a part of it."""
+    return cast(Function, numba.njit(forceinline=True, **_WALK)(function))
+
+
+@numba.njit(cache=True)
 def find_entries(opens: Integers, minutes: Integers, confirmed_at: Integers, grace: int) -> Integers:
     """The first bar that opens at or after confirming close + grace (microseconds), -1 where there is none yet.
 
     A bar longer than `COARSE_MINUTES` is taken from the confirming close on.
     """
-    entries = np.searchsorted(opens, confirmed_at)
+    entries = np.empty_like(confirmed_at)
+    bar = 0
     for position in range(len(entries)):
-        bar = entries[position]
+        is_later = position > 0 and confirmed_at[position] >= confirmed_at[position - 1]
+        bar = _first_after(opens, confirmed_at[position] - 1, bar if is_later else 0)
+        entry = bar
         earliest = confirmed_at[position] + grace
-        while bar < len(opens) and minutes[bar] <= COARSE_MINUTES and opens[bar] < earliest:
-            bar += 1
-        entries[position] = bar if bar < len(opens) else -1
+        while entry < len(opens) and minutes[entry] <= COARSE_MINUTES and opens[entry] < earliest:
+            entry += 1
+        entries[position] = entry if entry < len(opens) else -1
     return entries
+
+
+@inlined
+def _first_after(instants: Integers, limit: int, start: int) -> int:
+    """The first position from `start` on whose instant (ascending) is after `limit`; quick where that is near `start`."""
+    step = 1
+    low = start
+    high = start
+    while high < len(instants) and instants[high] <= limit:
+        low = high + 1
+        high += step
+        step *= 2
+    high = min(high, len(instants))
+    while low < high:
+        middle = (low + high) // 2
+        if instants[middle] <= limit:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @compiled
@@ -165,12 +165,12 @@ def resolve_trades(bars: BarArrays, candidates: CandidateArrays, terms: Terms, t
         rate = terms.swap_long if sign > 0 else terms.swap_short
         trade.deadline = candidates.deadlines[position]
         # The entry bar always counts, however short the hold.
-        end = max(trade.entry_bar + 1, np.searchsorted(bars.closes, trade.deadline, side="right"))
+        end = _first_after(bars.closes, trade.deadline, trade.entry_bar + 1)
         plan = Plan(sign, stop, target, sign * candidates.target_two[position], quote, fill, end, terms.slippage, rate)
         _walk(bars, plan, terms.known_until, trade)
 
 
-@compiled
+@inlined
 def _miss(quote: int, reference: int, stop: int, target: int) -> int:
     if quote <= stop:
         return _BEYOND_STOP
@@ -179,7 +179,7 @@ def _miss(quote: int, reference: int, stop: int, target: int) -> int:
     return _TOO_FAR if 4 * abs(quote - reference) > reference - stop else 0
 
 
-@compiled
+@inlined
 def _walk(bars: BarArrays, plan: Plan, known_until: int, trade: Any) -> None:
     """From the entry to the result: first with the whole position, after the first target with half of it."""
     trade.quote = plan.sign * plan.quote
@@ -187,8 +187,8 @@ def _walk(bars: BarArrays, plan: Plan, known_until: int, trade: Any) -> None:
     trade.risk = plan.fill - plan.stop
     trade.favourable = plan.fill
     trade.adverse = plan.fill
-    trade.worst = np.iinfo(np.int64).max
-    trade.best = np.iinfo(np.int64).min
+    trade.worst = _HIGHEST
+    trade.best = _LOWEST
     end = plan.end
     is_due = end < len(bars.closes) or known_until >= trade.deadline
     halves = 2
@@ -217,7 +217,7 @@ def _walk(bars: BarArrays, plan: Plan, known_until: int, trade: Any) -> None:
         trade.result = _MISSED
 
 
-@compiled
+@inlined
 def _scan(bars: BarArrays, first: int, plan: Plan, halves: int, trade: Any) -> int:
     """The first bar of [first, plan.end) that touches stop or target, else `plan.end`; charges swap up to its open.
 
@@ -226,32 +226,51 @@ def _scan(bars: BarArrays, first: int, plan: Plan, halves: int, trade: Any) -> i
     """
     stop = plan.stop if halves == 2 else plan.quote
     target = plan.target_one if halves == 2 else plan.target_two
-    high_most = trade.favourable
-    low_most = trade.adverse
-    swap = 0
-    found = plan.end
-    # Said to the compiler: positions are never negative, so that it need not ask at each bar.
-    for bar in range(max(first, 0), plan.end):
-        if bars.rolls[bar] and bar > trade.entry_bar:
-            swap += bars.rolls[bar] * halves * bars.close[bar - 1] * plan.swap_rate
-        if plan.sign > 0:
-            high = bars.high[bar] - bars.bid_below[bar]
-            low = bars.low[bar] - bars.bid_below[bar]
-        else:
-            high = -bars.low[bar] - bars.ask_above[bar]
-            low = -bars.high[bar] - bars.ask_above[bar]
-        if low <= stop or high >= target:
-            found = bar
-            break
-        high_most = max(high_most, high)
-        low_most = min(low_most, low)
-    trade.swap += swap
-    trade.favourable = high_most
-    trade.adverse = low_most
+    found = first
+    is_touched = False
+    while found < plan.end and not is_touched:
+        begin = found
+        found = min(begin + BLOCK_BARS, plan.end)
+        high, low, rolls = _extremes(bars, begin, found, plan.sign)
+        is_touched = low <= stop or high >= target
+        if is_touched:
+            found = _first_touch(bars, begin, plan.sign, stop, target)
+            high, low, _ = _extremes(bars, begin, found, plan.sign)
+        if rolls:
+            for bar in range(max(begin, trade.entry_bar + 1), found + is_touched):
+                trade.swap += bars.rolls[bar] * halves * bars.close[bar - 1] * plan.swap_rate
+        trade.favourable = max(trade.favourable, high)
+        trade.adverse = min(trade.adverse, low)
     return found
 
 
-@compiled
+@inlined
+def _extremes(bars: BarArrays, begin: int, end: int, sign: int) -> tuple[int, int, int]:
+    """Highest high and lowest low of [begin, end) as quoted to a closing trade, turned so that up is gain, and its rolls."""
+    high = _LOWEST
+    low = _HIGHEST
+    rolls = 0
+    # Unsigned: else the compiler asks at each bar whether its position counts from the end.
+    for bar in range(np.uint64(begin), np.uint64(end)):
+        _, bar_high, bar_low, _ = _exit_side(0, bars, bar, sign)
+        high = max(high, bar_high)
+        low = min(low, bar_low)
+        rolls += bars.rolls[bar]
+    return high, low, rolls
+
+
+@inlined
+def _first_touch(bars: BarArrays, begin: int, sign: int, stop: int, target: int) -> int:
+    """The first bar from `begin` on that touches stop or target; there is one."""
+    bar = begin
+    _, high, low, _ = _exit_side(0, bars, bar, sign)
+    while low > stop and high < target:
+        bar += 1
+        _, high, low, _ = _exit_side(0, bars, bar, sign)
+    return bar
+
+
+@inlined
 def _exit_side(price: int, bars: BarArrays, bar: int, sign: int) -> tuple[int, int, int, int]:
     """`price`, high and low of a bar as quoted to a closing trade, turned so that up is gain; and what the quote costs."""
     if sign > 0:
@@ -261,7 +280,7 @@ def _exit_side(price: int, bars: BarArrays, bar: int, sign: int) -> tuple[int, i
     return -price - offset, -bars.low[bar] - offset, -bars.high[bar] - offset, offset
 
 
-@compiled
+@inlined
 def _in_full(bars: BarArrays, bar: int, plan: Plan, trade: Any) -> int:
     """Settle a touched bar while the whole position is open; returns the halves still open after it."""
     opened, high, low, offset = _exit_side(bars.open[bar], bars, bar, plan.sign)
@@ -293,7 +312,7 @@ def _in_full(bars: BarArrays, bar: int, plan: Plan, trade: Any) -> int:
     return 0
 
 
-@compiled
+@inlined
 def _in_half(bars: BarArrays, bar: int, plan: Plan, trade: Any) -> None:
     """Settle a touched bar after the first target: the stop is the entry quote."""
     opened, high, low, offset = _exit_side(bars.open[bar], bars, bar, plan.sign)
@@ -319,13 +338,13 @@ def _in_half(bars: BarArrays, bar: int, plan: Plan, trade: Any) -> None:
         _bound(trade, plan, plan.target_one, plan.target_two)
 
 
-@compiled
+@inlined
 def _see(trade: Any, price: int) -> None:
     trade.favourable = max(trade.favourable, price)
     trade.adverse = min(trade.adverse, price)
 
 
-@compiled
+@inlined
 def _leave(trade: Any, plan: Plan, halves: int, leaving: Leaving) -> None:
     """Close what is open (`halves`) at a quoted `price`; the first target closes only the first half."""
     slippage = 0 if leaving.how in (_TARGET_ONE, _TARGET_TWO) else plan.slippage
@@ -343,7 +362,7 @@ def _leave(trade: Any, plan: Plan, halves: int, leaving: Leaving) -> None:
         trade.gross += gain
 
 
-@compiled
+@inlined
 def _swap_units(swap: int) -> int:
     """Halves x ticks x basis points as units, half-even."""
     units, rest = divmod(swap, SWAP_DIVISOR)
@@ -352,12 +371,12 @@ def _swap_units(swap: int) -> int:
     return units
 
 
-@compiled
+@inlined
 def _net(plan: Plan, first: int, second: int, swap: int) -> int:
     return UNITS_PER_HALF_TICK * (first + second - 2 * plan.fill) - _swap_units(swap)
 
 
-@compiled
+@inlined
 def _bound(trade: Any, plan: Plan, first: int, second: int) -> None:
     """Widen worst and best by a possible pair of exits."""
     net = _net(plan, first, second, trade.swap)
@@ -365,7 +384,7 @@ def _bound(trade: Any, plan: Plan, first: int, second: int) -> None:
     trade.best = max(trade.best, net)
 
 
-@compiled
+@inlined
 def _close(plan: Plan, trade: Any) -> None:
     first = plan.sign * trade.first_fill
     second = plan.sign * trade.second_fill

@@ -1,4 +1,4 @@
-"""Records the compiled kernel reads and writes: base bars and candidates as plain arrays, a trade as one structured element."""
+"""Records of the compiled kernel: base bars and candidates as plain arrays, a trade as one structured element, its steps."""
 
 from __future__ import annotations
 
@@ -79,3 +79,29 @@ class Terms(NamedTuple):
     slippage: int
     swap_long: int
     swap_short: int
+
+
+class Plan(NamedTuple):
+    """One filled trade, turned so that up is gain; `quote` is the entry before spread and slippage, `fill` after both.
+
+    `end` is the first bar that is not held, because it closes after the deadline.
+    """
+
+    sign: int
+    stop: int
+    target_one: int
+    target_two: int
+    quote: int
+    fill: int
+    end: int
+    slippage: int
+    swap_rate: int
+
+
+class Leaving(NamedTuple):
+    """An exit at a quoted price, and how far the quote lies from the source's price."""
+
+    bar: int
+    how: int
+    price: int
+    offset: int
