@@ -22,7 +22,7 @@ from goldsignal_pipeline.selection.standings import Track, tested_by_day
 from goldsignal_pipeline.simulation.bars import BaseBars
 from goldsignal_pipeline.simulation.closed_trades import TradeTable, scored, trade_table
 from goldsignal_pipeline.simulation.costs import TradeCosts
-from goldsignal_pipeline.simulation.rolling import RESULT_WINDOWS_DAYS, rolling_metrics
+from goldsignal_pipeline.simulation.rolling import rolling_metrics
 from goldsignal_pipeline.simulation.trades import DEFAULT_COSTS, GRACE
 from goldsignal_pipeline.strategies.base import Strategy
 from goldsignal_pipeline.strategies.evaluation import evaluate
@@ -96,7 +96,7 @@ def run_history(
         days=np.array(days, dtype="datetime64[D]"),
         calendar=calendar,
         record_start=record.start,
-        windows_days=RESULT_WINDOWS_DAYS,
+        tracks=tracks_of(strategies),
     )
     judged = gate_setups(setups, base=record.base, calendar=calendar, grace=conditions.grace, decided_at=conditions.decided_at)
     material = Material(

@@ -121,6 +121,10 @@ class BaseBars:
         arrays = {name: getattr(self, name)[:count] for name in self.__slots__ if name != "known_until"}
         return replace(self, **arrays, known_until=min(self.known_until, instant.astype("datetime64[us]")))
 
+    def known(self, instant: np.datetime64) -> BaseBars:
+        """The same bars as a record that is complete up to `instant`: what is missing by then did not happen."""
+        return replace(self, known_until=_horizon(self.closes, instant))
+
     def _refuse_disorder(self) -> None:
         overlapping = np.flatnonzero(self.closes[:-1] > self.opens[1:])
         if len(overlapping):

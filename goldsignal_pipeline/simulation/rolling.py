@@ -11,6 +11,7 @@ Time before the record began is part of no window: it adds neither trading days 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -38,26 +39,36 @@ def rolling_metrics(
     calendar: TradingCalendar,
     record_start: datetime,
     windows_days: tuple[int, ...] = RESULT_WINDOWS_DAYS,
+    tracks: Iterable[tuple[str, str]] = (),
 ) -> pd.DataFrame:
     """Metrics as of 00:00 UTC of each of `days` (`datetime64[D]`), a row per strategy, timeframe, day and window.
 
     `trades` follows `scored_trades.SCORED_TRADE_COLUMNS`; trades known at or after an as-of day are not read for it (I5).
-    Rows are sorted by strategy, timeframe, day and window. Raises DataError for a trade that stands twice.
+    `tracks` (strategy, timeframe) have rows also without a trade. Rows are sorted by strategy, timeframe, day and window.
+    Raises DataError for a trade that stands twice.
     """
     check_scored_trades(trades)
+    held = {(str(strategy), str(timeframe)): group for (strategy, timeframe), group in trades.groupby(list(KEY_COLUMNS))}
     parts = []
-    for key, group in trades.groupby(list(KEY_COLUMNS), sort=True):
-        scored = ScoredTrades.of(group)
-        columns = [
-            pd.DataFrame({"day": days, "window_days": width, **window_metrics(scored, windows=bounds)})
-            for width in windows_days
-            for bounds in [window_bounds(scored, days=days, window_days=width, calendar=calendar, record_start=record_start)]
-        ]
-        part = pd.concat(columns, ignore_index=True).sort_values(["day", "window_days"], kind="stable")
-        parts.append(part.assign(strategy=str(key[0]), timeframe=str(key[1])))
+    for strategy, timeframe in sorted({*held, *tracks}):
+        scored = ScoredTrades.of(held.get((strategy, timeframe), trades.iloc[:0]))
+        part = track_metrics(scored, days=days, calendar=calendar, record_start=record_start, windows_days=windows_days)
+        parts.append(part.assign(strategy=strategy, timeframe=timeframe))
     if not parts:
         return pd.DataFrame(columns=list(ROLLING_COLUMNS))
     return pd.concat(parts, ignore_index=True)[list(ROLLING_COLUMNS)]
+
+
+def track_metrics(
+    trades: ScoredTrades, *, days: Days, calendar: TradingCalendar, record_start: datetime, windows_days: tuple[int, ...]
+) -> pd.DataFrame:
+    """Metrics of one strategy and timeframe, also without any trade: a row per day and window, in this order."""
+    columns = [
+        pd.DataFrame({"day": days, "window_days": width, **window_metrics(trades, windows=bounds)})
+        for width in windows_days
+        for bounds in [window_bounds(trades, days=days, window_days=width, calendar=calendar, record_start=record_start)]
+    ]
+    return pd.concat(columns, ignore_index=True).sort_values(["day", "window_days"], kind="stable", ignore_index=True)
 
 
 def window_bounds(

@@ -1,0 +1,77 @@
+"""Candles of one symbol as the core reads them: frames by timeframe, base bars, and where the record begins and ends."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import text
+
+from goldsignal_pipeline.assets.partitions import month_start, next_month
+from goldsignal_pipeline.market.spread import SpreadTable
+from goldsignal_pipeline.market.timeframes import Timeframe
+from goldsignal_pipeline.market.zones import to_datetime, to_instant
+from goldsignal_pipeline.simulation.bars import BaseBars
+from goldsignal_pipeline.storage import candles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+BASES: Final = (Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.M30, Timeframe.H1)
+_COLUMNS: Final = ("timeframe", "timestamp", "open", "high", "low", "close", "volume", "source", "base_timeframe")
+_INSTANT: Final = timedelta(microseconds=1)
+
+
+def record_start(connection: Connection, *, symbol: str) -> datetime | None:
+    """The open of the oldest candle of a symbol; None without any."""
+    query = text(
+        "SELECT min(oldest) FROM unnest(CAST(:timeframes AS text[])) AS listed (timeframe), LATERAL ("
+        " SELECT min(timestamp) AS oldest FROM goldsignal.candles AS held"
+        " WHERE held.symbol = :symbol AND held.timeframe = listed.timeframe) AS first"
+    )
+    parameters = {"symbol": symbol, "timeframes": [str(timeframe) for timeframe in Timeframe]}
+    oldest: datetime | None = connection.execute(query, parameters).scalar_one()
+    return oldest
+
+
+def frames(
+    connection: Connection, *, symbol: str, timeframes: Sequence[Timeframe], start: datetime, end: datetime
+) -> dict[Timeframe, pd.DataFrame]:
+    """The candles of each timeframe that open in [start, end); timeframes without any are left out."""
+    read = {one: candles.read(connection, symbol=symbol, timeframe=one, start=start, end=end) for one in timeframes}
+    return {timeframe: frame for timeframe, frame in read.items() if len(frame)}
+
+
+def base_bars(
+    connection: Connection, *, symbol: str, start: datetime, end: datetime, now: datetime, grace: timedelta
+) -> BaseBars:
+    """The base bars that open at `start` or later and close before `end`, a month's first instant.
+
+    The record counts as complete up to `end` once that has passed, else up to the newest close: an expiry over a hole in the
+    newest bars waits for them.
+    """
+    parts = [
+        frame[(frame["base_timeframe"] == frame["timeframe"]).to_numpy()]
+        for timeframe in BASES
+        for frame in [candles.read(connection, symbol=symbol, timeframe=timeframe, start=start, end=end, columns=_COLUMNS)]
+    ]
+    rows = pd.concat(parts, ignore_index=True)
+    bars = BaseBars.of_candles(rows, spreads=SpreadTable())
+    last = to_instant(end - _INSTANT)
+    if end + grace <= now:
+        return bars.until(last).known(last)
+    return bars.until(last)
+
+
+def month_bounds(months: Sequence[str]) -> tuple[datetime, datetime]:
+    """The first instant of consecutive months and the first after them."""
+    return month_start(months[0]), month_start(next_month(months[-1]))
+
+
+def newest_close(bars: BaseBars) -> datetime | None:
+    """Up to when the bars tell what happened; None without any."""
+    return to_datetime(np.datetime64(bars.known_until)) if len(bars) else None
