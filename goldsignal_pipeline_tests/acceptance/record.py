@@ -107,7 +107,7 @@ def store(database: Database, delivery: Delivery, *, now: datetime = LATER) -> I
 def derive_months(
     database: Database, first: str, last: str, *, source_order: tuple[str, ...] = (), now: datetime = LATER
 ) -> Derived:
-    months = [str(month) for month in np.arange(np.datetime64(first, "M"), np.datetime64(last, "M") + 1)]
+    months = [str(month) for month in np.arange(np.datetime64(first, "M"), np.datetime64(last, "M") + np.timedelta64(1, "M"))]
     return derive(database, months=months, now=now, grace=GRACE, source_order=source_order, run_id="acceptance")
 
 

@@ -68,7 +68,7 @@ def test_i8_any_chunks_in_any_order_give_the_tables_of_one_pass(
     with migrated_database(postgres_server) as database:
         store(database, whole)
         months = sorted(counts(database, "partition_digests", "month", "asset = 'raw_candles'"))
-        last = str(np.datetime64(months[-1], "M") + 1)
+        last = str(np.datetime64(months[-1], "M") + np.timedelta64(1, "M"))
         derive_months(database, months[0], last)
         at_once = everything(database)
     for seed in SHUFFLES if file is BUDIMANLAI else SHUFFLES[-1:]:
