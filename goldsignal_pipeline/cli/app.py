@@ -31,6 +31,8 @@ COMMAND_MODULES: Final = (
     "backup",
     "psql",
     "config",
+    "prove",
+    "new",
 )
 
 

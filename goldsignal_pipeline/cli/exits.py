@@ -18,7 +18,7 @@ EXIT_CODES: Final[dict[int, tuple[str, str]]] = {
     errors.StorageError.exit_code: ("database", "The database cannot do what was asked, or cannot be reached."),
     errors.ServiceError.exit_code: ("service", "A process of ours did not start, answer or stop."),
     errors.ProviderError.exit_code: ("vendor", "A source of candles failed."),
-    UNHEALTHY: ("not healthy", "`status` or `doctor` found something wrong and says what."),
+    UNHEALTHY: ("not healthy", "`status`, `doctor` or `prove` found something wrong and says what."),
     INTERRUPTED: ("interrupted", "Stopped by Ctrl-C."),
 }
 

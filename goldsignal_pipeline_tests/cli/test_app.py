@@ -25,6 +25,7 @@ from goldsignal_pipeline.cli.app import ErrorRenderingGroup, create_app
 from goldsignal_pipeline.cli.exits import EXIT_CODES
 from goldsignal_pipeline.cli.output import JsonOption, local_text, size_text, span_text, to_json, utc_text
 from goldsignal_pipeline.settings import Settings
+from goldsignal_pipeline_tests.docs.generate import leaves
 
 SECRET = "s3cr3t-key-of-the-vendor"
 
@@ -120,8 +121,7 @@ def test_the_help_needs_neither_pandas_nor_a_database_nor_dagster() -> None:
 
 
 def test_every_command_knows_json_and_every_parameter_has_a_help() -> None:
-    group = typer.main.get_command(create_app())
-    for name, command in group.commands.items():  # type: ignore[attr-defined]
+    for name, command in leaves(typer.main.get_command(create_app())):
         options = {option for parameter in command.params for option in parameter.opts}
         assert "--json" in options, name
         assert command.help, name

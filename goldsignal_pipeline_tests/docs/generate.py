@@ -25,9 +25,18 @@ def cli_page() -> str:
     group: Any = typer.main.get_command(create_app())
     lines = [f"# Commands\n\n{NOTICE}\n", f"{group.help}\n", "Every command knows `--json` (result as JSON on standard output,"]
     lines.append("times in UTC) and `--help`. Progress and log lines go to standard error. See [exit codes](exit-codes.md).\n")
-    for name, command in sorted(group.commands.items()):
+    for name, command in leaves(group):
         lines.extend(_command(name, command))
     return "\n".join(lines)
+
+
+def leaves(group: Any, *above: str) -> Iterator[tuple[str, Any]]:
+    """Every command that does something, with the groups above it in its name, in alphabetical order."""
+    for name, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            yield from leaves(command, *above, name)
+        else:
+            yield " ".join((*above, name)), command
 
 
 def _command(name: str, command: Any) -> Iterator[str]:
