@@ -25,6 +25,8 @@ from goldsignal_pipeline.strategies.indicators import Flags, Floats
 
 Positions = npt.NDArray[np.intp]
 Comparison = Literal[">", ">=", "<", "<="]
+Unit = Literal["ticks", "count", "share", "flag"]
+"""What a condition measures: a distance, a number of things, a part of 1, or 1 for yes and 0 for no."""
 
 _COMPARE: Final[dict[str, Callable[[Floats, Floats], Flags]]] = {
     ">": np.greater,
@@ -47,8 +49,8 @@ class Parameters(BaseModel):
 class Condition:
     """One condition of all candidates: what was measured, and the threshold it had to pass.
 
-    Distances are ticks in the direction. `points` is what meeting it adds to the confidence; None means it is required. NaN
-    passes nothing.
+    Distances are ticks in the direction; `unit` is what people are told it in. `points` is what meeting it adds to the
+    confidence; None means it is required. NaN passes nothing.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Condition:
     comparison: Comparison
     threshold: Floats | float
     points: int | None = None
+    unit: Unit = "ticks"
 
     @property
     def passed(self) -> Flags:
@@ -115,6 +118,6 @@ def common_conditions(bars: DirectedBars, *, at: Positions, overlap_at: Position
     """The optional conditions of every strategy: the bar lies in the overlap, and the H4 trend agrees."""
     in_overlap = bars.sessions.overlap[at if overlap_at is None else overlap_at]
     return (
-        Condition("overlap", in_overlap.astype(np.float64), ">=", 1.0, points=5),
+        Condition("overlap", in_overlap.astype(np.float64), ">=", 1.0, points=5, unit="flag"),
         Condition("h4_agrees", bars.h4_gap[at], ">", 0.0, points=5),
     )

@@ -67,14 +67,14 @@ class BreakoutExpansion(Strategy):
         risk = planned_risk(bars, at=at, stop=stop)
         box_bars = (at - box).astype(np.float64)
         conditions = (
-            Condition("box_bars", box_bars, ">=", float(rule.least_box_bars)),
+            Condition("box_bars", box_bars, ">=", float(rule.least_box_bars), unit="count"),
             Condition("close_beyond_box", bars.close[at] - top[at], ">=", rule.break_atr * atr),
             Condition("body", bars.body[at], ">=", rule.body_atr * atr),
             Condition("low_box", height, "<=", rule.box_height_atr * atr, points=0),
-            Condition("narrow_bands", narrower[at - 1], "<", rule.squeeze_share, points=0),
-            Condition("long_box", box_bars, ">=", float(rule.long_box_bars), points=5),
+            Condition("narrow_bands", narrower[at - 1], "<", rule.squeeze_share, points=0, unit="share"),
+            Condition("long_box", box_bars, ">=", float(rule.long_box_bars), points=5, unit="count"),
             Condition("strong_body", bars.body[at], ">=", rule.strong_body_atr * bars.atr[at], points=5),
-            Condition("london_open", bars.sessions.london_open[at].astype(np.float64), ">=", 1.0, points=5),
+            Condition("london_open", bars.sessions.london_open[at].astype(np.float64), ">=", 1.0, points=5, unit="flag"),
             *common_conditions(bars, at=at),
         )
         take_profit_1, take_profit_2 = (bars.close[at] + r * risk for r in (rule.take_profit_1_r, rule.take_profit_2_r))

@@ -217,6 +217,7 @@ def _condition_part(key: Part, conditions: Sequence[Condition]) -> Part:
         "required": np.array([condition.points is None for condition in conditions], dtype=bool),
         "points": np.array([condition.points or 0 for condition in conditions], dtype=np.int64),
         "comparison": np.array([condition.comparison for condition in conditions], dtype=object),
+        "unit": np.array([condition.unit for condition in conditions], dtype=object),
     }
     return {
         **key,

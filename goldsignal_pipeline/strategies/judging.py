@@ -127,7 +127,7 @@ def _levels(
         return bars.sign * np.where(where, values, 0.0).astype(np.int64)
 
     told = tuple(
-        Condition(c.name, c.measured[kept], c.comparison, np.broadcast_to(c.threshold, kind.shape)[kept], c.points)
+        Condition(c.name, c.measured[kept], c.comparison, np.broadcast_to(c.threshold, kind.shape)[kept], c.points, c.unit)
         for c in conditions
     )
     # Down in directed prices is away from the trade for a stop and its invalidation, up for a target, in both directions.

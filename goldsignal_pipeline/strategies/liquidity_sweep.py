@@ -63,12 +63,12 @@ class LiquiditySweep(Strategy):
         risk = planned_risk(bars, at=at, stop=stop)
         position = np.divide(bars.close[at] - bars.low[at], span, out=np.full(len(at), np.nan), where=span > 0)
         conditions = (
-            Condition("swings_swept", swept[sweep], ">=", 1.0),
+            Condition("swings_swept", swept[sweep], ">=", 1.0, unit="count"),
             Condition("close_beyond_swept", bars.close[sweep] - highest[sweep], ">", 0.0),
             Condition("confirming_close", bars.close[at] - bars.high[sweep], ">", 0.0),
             Condition("long_wick", lowest[sweep] - extreme, ">", rule.long_wick_atr * bars.atr[at], points=10),
-            Condition("several_swings", swept[sweep], ">=", 2.0, points=10),
-            Condition("strong_close", position, ">=", rule.strong_close_share, points=5),
+            Condition("several_swings", swept[sweep], ">=", 2.0, points=10, unit="count"),
+            Condition("strong_close", position, ">=", rule.strong_close_share, points=5, unit="share"),
             *common_conditions(bars, at=at, overlap_at=sweep),
         )
         take_profit_1, take_profit_2 = (bars.close[at] + r * risk for r in (rule.take_profit_1_r, rule.take_profit_2_r))

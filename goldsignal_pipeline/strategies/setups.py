@@ -57,6 +57,7 @@ CONDITION_DTYPES: Final[dict[str, str]] = {
     "measured": "float64",  # a distance is ticks in the direction; NaN where not available
     "comparison": "str",  # measured <comparison> threshold
     "threshold": "float64",
+    "unit": "str",  # of measured and threshold: ticks, count, share or flag (1 for yes)
     "passed": "bool",
 }
 
