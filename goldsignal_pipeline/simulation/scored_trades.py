@@ -41,7 +41,7 @@ SCORED_TRADE_COLUMNS: Final = (
 TRADE_KEY: Final = (*KEY_COLUMNS, "direction", "timestamp")
 """What makes a trade one: that of the setup it came from, `timestamp` being the open of the confirming bar."""
 
-_ORDER: Final = ["resolved_at", "entry", "strategy", "direction", "timestamp"]
+TRADE_ORDER: Final = ["resolved_at", "entry", "strategy", "direction", "timestamp"]
 
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -74,7 +74,7 @@ class ScoredTrades:
     def of(cls, frame: pd.DataFrame) -> Self:
         """The trades of a checked frame (`SCORED_TRADE_COLUMNS`) that holds one strategy and timeframe."""
         check_scored_trades(frame)
-        ordered = frame.sort_values(_ORDER, kind="stable")
+        ordered = frame.sort_values(TRADE_ORDER, kind="stable")
         is_missed = ordered["is_missed"].to_numpy(dtype=bool)
         closed = ordered[~is_missed]
         return cls(

@@ -126,6 +126,17 @@ def resolve(
     A missed trade carries what it would have made from its reference; that is reported and never scored.
     """
     entries = entry_bars(candidates, bars, grace=grace)
+    trades = resolve_entries(candidates, entries, bars, calendar=calendar, costs=costs)
+    entered = entries >= 0
+    trades["coarse_entry"][entered] = bars.minutes[entries[entered]] > kernel.COARSE_MINUTES
+    trades["resolution_minutes"] = _resolution(trades, bars)
+    return trades
+
+
+def resolve_entries(
+    candidates: Candidates, entries: Integers, bars: BaseBars, *, calendar: TradingCalendar, costs: TradeCosts
+) -> Trades:
+    """One trade for each candidate, entered at the open of the given bar (-1: not yet); what an entry took is not told."""
     due = deadlines(candidates, entries, bars, calendar=calendar)
     trades = np.zeros(len(candidates), dtype=TRADE_DTYPE)
     levels = (candidates.reference, candidates.stop, candidates.target_one, candidates.target_two)
@@ -140,9 +151,6 @@ def resolve(
         ),
         trades,
     )
-    entered = entries >= 0
-    trades["coarse_entry"][entered] = bars.minutes[entries[entered]] > kernel.COARSE_MINUTES
-    trades["resolution_minutes"] = _resolution(trades, bars)
     return trades
 
 
