@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
-import socket
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from goldsignal_pipeline.cli.findings import Finding, note, ok, problem
 from goldsignal_pipeline.cli.output import size_text
+from goldsignal_pipeline.storage import ports
 
 if TYPE_CHECKING:
     from goldsignal_pipeline.settings import Settings
@@ -83,20 +83,9 @@ def webserver_port(settings: Settings, *, serving: bool) -> Finding:
     port = settings.webserver_port
     if serving:
         return ok("web port", f"our web page is served (wanted port {port})")
-    if is_port_free(settings.webserver_host, port):
+    if ports.is_free(port, settings.webserver_host):
         return ok("web port", f"{port} is free")
     return note("web port", f"{port} is in use by another program", fix="`up` takes the next free one and says which.")
-
-
-def is_port_free(host: str, port: int) -> bool:
-    """Whether a server could listen there now."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
 
 
 def code_location() -> Finding:

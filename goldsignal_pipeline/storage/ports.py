@@ -10,17 +10,35 @@ from typing import Final
 from goldsignal_pipeline.errors import ServiceError
 
 RANGE: Final = range(20_000, 30_000)
+_ANSWER_SECONDS: Final = 0.5
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen there now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    """Whether a server could listen there now and would be the one that is reached.
+
+    macOS lets a server bind one address while another listens at the same port on all of them, so a bind alone does not tell.
+    """
+    return _can_bind(port, host) and not _answers(port, host)
+
+
+def _can_bind(port: int, host: str) -> bool:
+    with _socket(host) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError:
             return False
     return True
+
+
+def _answers(port: int, host: str) -> bool:
+    with _socket(host) as probe:
+        probe.settimeout(_ANSWER_SECONDS)
+        return probe.connect_ex((host, port)) == 0
+
+
+def _socket(host: str) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
 
 
 def first_free(wanted: int, host: str = "127.0.0.1") -> int:
