@@ -23,8 +23,21 @@ from goldsignal_pipeline.market.zones import Instants
 from goldsignal_pipeline.storage import bulk, kinds
 from goldsignal_pipeline.storage.binary_encoding import Field, TextField
 from goldsignal_pipeline.storage.database import driver_connection
+from goldsignal_pipeline.storage.keyed_rows import MergeResult
 from goldsignal_pipeline.storage.kinds import Kind
 from goldsignal_pipeline.storage.locks import lock_months, months_in
+
+__all__ = [
+    "KINDS",
+    "MergeResult",
+    "count",
+    "newest_close",
+    "read",
+    "read_all",
+    "replace_range",
+    "summary_of_range",
+    "symbols",
+]
 
 TABLE: Final = "candles"
 KEY: Final = ("symbol", "timeframe", "timestamp")
@@ -48,16 +61,6 @@ _SELECT: Final = sql.SQL(
     " AND timestamp >= %(start)s AND timestamp < %(end)s ORDER BY timestamp"
 )
 _JUST_BEFORE: Final = np.timedelta64(1, "us")
-
-
-@dataclass(frozen=True, slots=True)
-class MergeResult:
-    """What replacing a range did to its rows."""
-
-    inserted: int
-    updated: int
-    deleted: int
-    unchanged: int
 
 
 @dataclass(frozen=True, slots=True)
