@@ -1,7 +1,7 @@
-"""Closing times: when it is too late in the week, or too shortly before a holiday, to open a trade.
+"""Closing times: how much trading time is left before the market closes for longer than usual.
 
 1. `_closures` lists the instants at which the market closes for a holiday or earlier than usual.
-2. `is_market_closing` compares an instant with the next of them in market-open minutes, and with Friday noon in New York.
+2. `minutes_to_closing` counts the market-open minutes to the next of them; from Friday noon in New York on none are left.
 """
 
 from __future__ import annotations
@@ -11,21 +11,25 @@ from functools import cache
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from goldsignal_pipeline.market.hours import Flags, TradingCalendar
+from goldsignal_pipeline.market.hours import TradingCalendar
 from goldsignal_pipeline.market.reasons import ClosedReason
 from goldsignal_pipeline.market.timeframes import ROLL_HOUR_NEW_YORK
 from goldsignal_pipeline.market.zones import NEW_YORK, Instants, to_datetime, to_instant, to_wall
 
 FRIDAY_LAST_HOUR_NEW_YORK: Final = 12
+NEVER: Final = int(np.iinfo(np.int64).max)
+"""Minutes to a closing that the calendar does not know of."""
+
 _UNUSUAL: Final = (ClosedReason.HOLIDAY.value, ClosedReason.EARLY_CLOSE.value)
 _FRIDAY: Final = 4
 
 
-def is_market_closing(instants: Instants, *, calendar: TradingCalendar, minutes: int) -> Flags:
-    """Where it is Friday 12:00 New York or later, or less than `minutes` of market time before a holiday or early close.
+def minutes_to_closing(instants: Instants, *, calendar: TradingCalendar) -> npt.NDArray[np.int64]:
+    """Market-open minutes from each instant to the next holiday or early close, 0 from Friday 12:00 New York on.
 
-    An instant inside such a closure counts too: the last bar before it closes nominally when the market already rests.
+    Inside such a closure they are 0 too: the last bar before it closes nominally when the market already rests.
     """
     instants = np.asarray(instants).astype("datetime64[us]")
     wall = to_wall(instants, zone=NEW_YORK)
@@ -36,8 +40,8 @@ def is_market_closing(instants: Instants, *, calendar: TradingCalendar, minutes:
     closures = _closures(calendar)
     position = np.searchsorted(closures, instants, side="left")
     following = closures[np.minimum(position, len(closures) - 1)]
-    soon = (position < len(closures)) & (calendar.open_minutes_between(instants, following) < minutes)
-    return np.asarray(from_noon | soon | np.isin(calendar.closed_reason(instants), _UNUSUAL))
+    minutes = np.where(position < len(closures), calendar.open_minutes_between(instants, following), NEVER)
+    return np.where(from_noon | np.isin(calendar.closed_reason(instants), _UNUSUAL), 0, minutes)
 
 
 @cache

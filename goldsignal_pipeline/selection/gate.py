@@ -25,7 +25,6 @@ from goldsignal_pipeline.errors import DataError
 from goldsignal_pipeline.market.hours import TradingCalendar
 from goldsignal_pipeline.market.prices import TICKS_PER_USD
 from goldsignal_pipeline.market.zones import to_instant
-from goldsignal_pipeline.selection.closing_times import is_market_closing
 from goldsignal_pipeline.selection.gate_inputs import (
     DataBlock,
     GateInput,
@@ -151,14 +150,15 @@ def _is_paused(case: _Case) -> bool:
 
 
 def _is_data_blocked(case: _Case) -> bool:
+    if not case.state.blocked_days:
+        return False
     # The bars that were read belong to the day that holds the last instant of the confirming bar.
     read = np.array([to_instant(case.setup.at - timedelta(microseconds=1))])
     return case.calendar.trading_day(read)[0].item() in case.state.blocked_days
 
 
 def _is_market_closing(case: _Case) -> bool:
-    at = np.array([to_instant(case.setup.at)])
-    return bool(is_market_closing(at, calendar=case.calendar, minutes=case.policy.closing_minutes)[0])
+    return case.setup.minutes_to_closing < case.policy.closing_minutes
 
 
 def _is_low_liquidity(case: _Case) -> bool:

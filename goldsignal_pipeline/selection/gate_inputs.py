@@ -29,8 +29,9 @@ class SetupKey:
 class Setup:
     """A candidate for a signal. Prices are ticks; `atr` and `median_atr` (720 H1 bars) share any one unit.
 
-    `at` is the close of the confirming bar, `entry_open` the open of the bar it would be entered at. `decided_at` is when a
-    live run decided; None in a backfill, where nothing can be late.
+    `at` is the close of the confirming bar, `entry_open` the open of the bar it would be entered at, `minutes_to_closing` the
+    market-open minutes from `at` to a closure of some length (`closing_times`). `decided_at` is when a live run decided; None in
+    a backfill, where nothing can be late.
     """
 
     key: SetupKey
@@ -43,6 +44,7 @@ class Setup:
     atr: float
     median_atr: float
     is_asia: bool
+    minutes_to_closing: int
     decided_at: datetime | None = None
 
     @property

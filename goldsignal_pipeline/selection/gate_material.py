@@ -16,6 +16,7 @@ from goldsignal_pipeline.market.hours import Session, TradingCalendar
 from goldsignal_pipeline.market.prices import Direction
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.market.zones import to_datetime
+from goldsignal_pipeline.selection.closing_times import minutes_to_closing
 from goldsignal_pipeline.selection.gate_inputs import Setup, SetupKey
 from goldsignal_pipeline.selection.month_fold import TradeSteps
 from goldsignal_pipeline.simulation.bars import BaseBars
@@ -51,7 +52,9 @@ def gate_setups(
     `base` is the timeframe whose next bar would be entered at; `decided_at` holds when live runs decided.
     """
     rows = setups[setups["kind"] == "setup"]
-    entries = planned_entries(instants_of(rows["confirmed_at"]), base=base, calendar=calendar, grace=grace)
+    confirmed_at = instants_of(rows["confirmed_at"])
+    entries = planned_entries(confirmed_at, base=base, calendar=calendar, grace=grace)
+    closings = minutes_to_closing(confirmed_at, calendar=calendar).tolist()
     decided = decided_at or {}
     return [
         Setup(
@@ -65,10 +68,11 @@ def gate_setups(
             atr=row["atr_h1"],
             median_atr=row["median_atr_h1"],
             is_asia=row["session"] == Session.ASIA.value,
+            minutes_to_closing=closing,
             decided_at=decided.get(key),
         )
-        for key, at, entry, row in zip(
-            keys_of(rows), moments(rows["confirmed_at"]), entries, rows.to_dict("records"), strict=True
+        for key, at, entry, closing, row in zip(
+            keys_of(rows), moments(rows["confirmed_at"]), entries, closings, rows.to_dict("records"), strict=True
         )
     ]
 

@@ -181,14 +181,29 @@ def _dated_inputs(material: Material, *, followed: Mapping[SetupKey, bool]) -> M
     given_keys = material.given.keys()
     told: list[GateInput] = [setup for setup in material.setups if setup.key not in given_keys]
     told += material.facts
-    # A block holds for the setups of its day that come after it, so each setup is told its own.
-    told += [DataBlock(one.at, _day_of(one.at), one.key in material.blocked) for one in material.setups]
+    told += _blocks(material)
     told += [Published(one.setup, one.decision.size.ounces) for one in material.given.values() if one.decision.is_accepted]
     keys = {setup.key for setup in material.setups} | given_keys | followed.keys()
     told += [step for key in keys if key in material.steps for step in progress_of(key, material.steps[key])]
     for one in told:
         by_day.setdefault(_utc_day(one.at), []).append(one)
     return by_day
+
+
+def _blocks(material: Material) -> list[DataBlock]:
+    """What the setups of a day with a blocked one are told of it.
+
+    A block would hold for the setups of its day that come after it, so each of them is told its own.
+    """
+    # The day is the one whose bars a decision read: it holds the last instant before it.
+    read = np.array([to_instant(one.at - _INSTANT) for one in material.setups], dtype="datetime64[us]")
+    days = TradingCalendar.trading_day(read).tolist()
+    affected = {day for one, day in zip(material.setups, days, strict=True) if one.key in material.blocked}
+    return [
+        DataBlock(one.at, day, one.key in material.blocked)
+        for one, day in zip(material.setups, days, strict=True)
+        if day in affected
+    ]
 
 
 def _decide(
@@ -266,7 +281,14 @@ class _Outcomes:
     def of(self, judged: tuple[Judged, ...]) -> Mapping[Track, ScoredOutcomes]:
         """The arrays of every track of `judged`."""
         if judged is not self._judged:
-            changed = {_track(one.key) for one in set(self._judged or ()) ^ set(judged)}
+            # Those that stay are the same objects, and telling objects apart is much faster than comparing their fields.
+            before, after = ({id(one): one for one in them} for them in (self._judged or (), judged))
+            changed = {
+                _track(one.key)
+                for them, others in ((before, after), (after, before))
+                for number, one in them.items()
+                if number not in others
+            }
             stale = [track for track in self.tracks if track in changed or track not in self._made]
             self._made |= {track: outcomes_of(judged, track=track) for track in stale}
             self._judged = judged
@@ -308,12 +330,6 @@ def _trading_days(days: Sequence[date], *, calendar: TradingCalendar) -> frozens
         timeframe=Timeframe.D1, start=_midnight(days[0]) - 2 * _DAY, end=_midnight(days[-1]) + 2 * _DAY
     )
     return frozenset(calendar.trading_day(opens).tolist())
-
-
-def _day_of(at: datetime) -> date:
-    """The trading day that holds the last instant before `at`, the one whose bars a decision at `at` read."""
-    day: date = TradingCalendar.trading_day(np.array([to_instant(at - _INSTANT)]))[0].item()
-    return day
 
 
 def _track(key: SetupKey) -> Track:

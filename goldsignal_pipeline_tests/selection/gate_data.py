@@ -6,10 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import numpy as np
 from hypothesis import strategies as st
 
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.market.prices import Direction
+from goldsignal_pipeline.market.zones import to_instant
+from goldsignal_pipeline.selection.closing_times import minutes_to_closing
 from goldsignal_pipeline.selection.evidence import Evidence
 from goldsignal_pipeline.selection.gate import Decision, advance
 from goldsignal_pipeline.selection.gate_inputs import DataBlock, GateInput, News, Pause, Progress, Setup, SetupKey, Standing, Step
@@ -38,6 +41,7 @@ def setup(at: datetime = NOON, *, direction: Direction = Direction.BUY, strategy
         "atr": 4.0,
         "median_atr": 4.0,
         "is_asia": False,
+        "minutes_to_closing": int(minutes_to_closing(np.array([to_instant(at)]), calendar=CALENDAR)[0]),
     }
     return Setup(**(fields | other))  # type: ignore[arg-type]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from goldsignal_pipeline.market.hours import load_calendar
-from goldsignal_pipeline.selection.closing_times import is_market_closing
+from goldsignal_pipeline.selection.closing_times import minutes_to_closing
 
 
 @pytest.mark.parametrize(
@@ -27,5 +27,5 @@ from goldsignal_pipeline.selection.closing_times import is_market_closing
     ],
 )
 def test_late_fridays_and_the_last_five_market_hours_before_a_holiday_are_closing(instant, expected) -> None:
-    answer = is_market_closing(np.array([instant], dtype="datetime64[us]"), calendar=load_calendar(), minutes=300)
-    assert answer.tolist() == [expected]
+    minutes = minutes_to_closing(np.array([instant], dtype="datetime64[us]"), calendar=load_calendar())
+    assert (minutes < 300).tolist() == [expected]
