@@ -27,6 +27,15 @@ class Revision:
     prices: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Withheld:
+    """Bars that open in [start, end) and that the vendor lacks until `shown_from`."""
+
+    start: datetime
+    end: datetime
+    shown_from: datetime
+
+
 class VendorMarket:
     """Bars of any whole multiple of the given candles' length, as known at an instant.
 
@@ -49,6 +58,7 @@ class VendorMarket:
         if fill_closed_hours:
             self._fill(weekend_move_usd=weekend_move_usd)
         self._revisions: list[Revision] = []
+        self._withheld: list[Withheld] = []
 
     @classmethod
     def from_ticks(cls, candles: pd.DataFrame, **options: object) -> VendorMarket:
@@ -60,6 +70,10 @@ class VendorMarket:
         """Show other final prices of a bar from an instant on."""
         self._revisions.append(Revision(timestamp=timestamp, shown_from=shown_from, prices=prices))
 
+    def withhold(self, start: datetime, end: datetime, *, shown_from: datetime) -> None:
+        """Lack the bars that open in [start, end) until an instant."""
+        self._withheld.append(Withheld(start=start, end=end, shown_from=shown_from))
+
     def bars(self, *, minutes: int, start: datetime, end: datetime, now: datetime) -> tuple[npt.NDArray[np.int64], Prices]:
         """Opens (microseconds of the epoch) in [start, end] and prices, ascending, as the vendor knows them at `now`."""
         width = minutes * MICROS_PER_MINUTE
@@ -69,7 +83,7 @@ class VendorMarket:
         prices = {name: column[first:last].copy() for name, column in self._prices.items()}
         self._apply_revisions(opens, prices, now=now)
         self._unfinish(opens, prices, now=now)
-        return _within(*_aggregate(opens, prices, width=width), end=_micro(end))
+        return _within(*_aggregate(*self._without_withheld(opens, prices, now=now), width=width), end=_micro(end))
 
     def _fill(self, *, weekend_move_usd: float) -> None:
         width = self.minutes * MICROS_PER_MINUTE
@@ -93,6 +107,15 @@ class VendorMarket:
                 where = opens == _micro(revision.timestamp)
                 for name, value in revision.prices.items():
                     prices[name][where] = value
+
+    def _without_withheld(
+        self, opens: npt.NDArray[np.int64], prices: Prices, *, now: datetime
+    ) -> tuple[npt.NDArray[np.int64], Prices]:
+        kept = np.ones(opens.size, dtype=bool)
+        for stretch in self._withheld:
+            if now < stretch.shown_from:
+                kept &= (opens < _micro(stretch.start)) | (opens >= _micro(stretch.end))
+        return opens[kept], {name: column[kept] for name, column in prices.items()}
 
     def _unfinish(self, opens: npt.NDArray[np.int64], prices: Prices, *, now: datetime) -> None:
         """Let bars that are not settled at `now` have gone only part of their way from the open."""

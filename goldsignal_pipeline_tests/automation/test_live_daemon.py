@@ -1,6 +1,8 @@
-"""Twelve Data end to end: a real schedule in a real daemon, real runs, a vendor on a real socket, ten chosen ticks.
+"""The automation end to end: real schedules and sensors in a real daemon, real runs, a vendor on a real socket.
 
-From Friday 2024-05-31, 20:22 UTC, over the close at 17:00 New York, the weekend and the end of the month, to Sunday's open.
+Ten chosen ticks of the live cycle from Friday 2024-05-31, 20:22 UTC, over the close at 17:00 New York, the weekend and the end
+of the month, to Sunday's open. Before its first bar, the repair of what an import and the vendor left open; on Wednesday night,
+the pruning.
 """
 
 from __future__ import annotations
@@ -8,80 +10,39 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
-from sqlalchemy import text
 
+from goldsignal_pipeline.assets.ingest import ingest
 from goldsignal_pipeline.market.hours import load_calendar
+from goldsignal_pipeline.market.sources import REAL_SYMBOL
 from goldsignal_pipeline.market.timeframes import Timeframe
+from goldsignal_pipeline.providers.files import read_file
 from goldsignal_pipeline.storage.database import Database
-from goldsignal_pipeline_tests.automation.live_stack import LiveStack, live_runs, wait_until
+from goldsignal_pipeline_tests.automation.live_stack import LiveStack, wait_until
+from goldsignal_pipeline_tests.automation.live_story import Story, at, label_of
+from goldsignal_pipeline_tests.cli.market_files import write_csv
 from goldsignal_pipeline_tests.folders import open_folder
 from goldsignal_pipeline_tests.postgres import TEMPLATE, Server, _database
 from goldsignal_pipeline_tests.providers.support import walk
 from goldsignal_pipeline_tests.vendor_faults import Fault
 from goldsignal_pipeline_tests.vendor_market import VendorMarket
-from goldsignal_pipeline_tests.vendor_server import KEY
+from goldsignal_pipeline_tests.vendor_server import KEY, Call
 
 pytestmark = pytest.mark.daemon
 
 GRACE = timedelta(seconds=120)
 REVISED = "2024-05-31 20:00"
-UNFINISHED = dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES))
-
-
-def at(label: str) -> datetime:
-    return datetime.fromisoformat(label).replace(tzinfo=UTC)
-
-
-@dataclass
-class Story:
-    """What the ten ticks left behind."""
-
-    stack: LiveStack
-    database: Database
-    instance: dg.DagsterInstance
-    seconds: dict[str, float] = field(default_factory=dict)
-    """From the scheduled instant of a tick to the end of its run."""
-
-    def rows(self, query: str) -> list[Any]:
-        with self.database.transaction(read_only=True) as connection:
-            return list(connection.execute(text(query)).mappings())
-
-    def tick(self, label: str) -> None:
-        """Let its time come, once nothing runs any more: to Dagster a leap looks like a run that does not get on."""
-        wait_until(lambda: self.instance.get_runs_count(UNFINISHED) == 0, "the end of every run")
-        self.stack.time.set(at(label))
-
-    def cycle(self, label: str, *, bar: str) -> dg.DagsterRun:
-        """The finished run of a tick for the bar that closed at `bar`."""
-        self.tick(label)
-        begin = time.monotonic()
-        run = self.finished(bar)
-        self.seconds[label] = round(time.monotonic() - begin, 1)
-        return run
-
-    def finished(self, bar: str) -> dg.DagsterRun:
-        def found() -> dg.DagsterRun | None:
-            runs = live_runs(self.instance).get(bar, [])
-            return runs[-1] if runs and runs[-1].is_finished else None
-
-        return wait_until(found, f"the cycle of {bar}")
-
-    def skipped(self, label: str) -> str:
-        """Why a tick asked for no run."""
-        self.tick(label)
-        return wait_until(lambda: self.skips().get(label), f"the tick of {label}")
-
-    def skips(self) -> dict[str, str]:
-        (schedule,) = [state for state in self.instance.all_instigator_state() if state.name == "live_cycle_schedule"]
-        ticks = self.instance.get_ticks(schedule.instigator_origin_id, schedule.selector_id)
-        return {f"{datetime.fromtimestamp(one.timestamp, tz=UTC):%Y-%m-%d %H:%M}": one.skip_reason or "" for one in ticks}
+LATE = ("2024-05-31 20:45", "2024-05-31 20:50")
+"""Two bars that the vendor does not have before Sunday noon."""
+HOLE = "hole:2024-05-31T20:45Z:2024-06-02"
+REPAIR_INSTANT = "2024-06-02 22:02"
+"""The market opens, and none of its bars has closed: the last cycle was Friday's."""
+RETENTION_INSTANT = "2024-06-06 01:40"
+"""Wednesday, 21:40 in New York: Sunday's runs are three days old."""
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +64,22 @@ def story(postgres_server: Server) -> Iterator[Story]:
             stack.start()
             _play(told)
         except AssertionError:
-            print(stack.logs())
+            print(stack.logs(), *told.rows("SELECT message, cause FROM operator_events"), sep="\n")
             raise
         yield told
 
 
 def _play(story: Story) -> None:
+    _friday(story)
+    _import(story)
+    _sunday(story)
+    story.remember()
+    story.tick(RETENTION_INSTANT)
+    story.run_of("retention", since=at(RETENTION_INSTANT))
+    story.quiet()
+
+
+def _friday(story: Story) -> None:
     vendor = story.stack.vendor
     wait_until(lambda: any(one.name == "live_cycle_schedule" for one in story.instance.all_instigator_state()), "the scheduler")
     story.cycle("2024-05-31 20:22", bar="2024-05-31 20:20")
@@ -121,22 +92,43 @@ def _play(story: Story) -> None:
     story.stack.call_moves_time_to = at("2024-05-31 20:37:57")
     story.cycle("2024-05-31 20:37", bar="2024-05-31 20:35")
     # The machine slept from here to the last bar of the week.
+    vendor.market.withhold(at(LATE[0]), at(LATE[1]) + timedelta(minutes=5), shown_from=at("2024-06-02 12:00"))
     story.cycle("2024-05-31 21:02", bar="2024-05-31 21:00")
     story.skipped("2024-05-31 21:07")
-    story.skipped("2024-06-02 22:02")
+
+
+def _import(story: Story) -> None:
+    """An import that ends before it derives its month."""
+    file = story.stack.folder / "gold.csv"
+    write_csv(file, start=at("2024-02-05"), days=4)
+    ingest(
+        story.database,
+        symbol=REAL_SYMBOL,
+        deliveries=read_file(file, calendar=load_calendar()).deliveries,
+        calendar=load_calendar(),
+        now=story.stack.time.now(),
+        grace=GRACE,
+        run_id=None,
+    )
+
+
+def _sunday(story: Story) -> None:
+    story.skipped(REPAIR_INSTANT)
+    for job in ("derive", "backfill"):
+        story.run_of(job, since=at(REPAIR_INSTANT))
     story.cycle("2024-06-02 22:07", bar="2024-06-02 22:05")
     # The clock is set back, and the same minute comes again.
     story.tick("2024-06-02 22:07")
     time.sleep(2)
-    vendor.schedule(Fault.ERROR_503)
+    story.stack.vendor.schedule(Fault.ERROR_503)
     story.cycle("2024-06-02 22:12", bar="2024-06-02 22:10")
-    wait_until(lambda: story.instance.get_runs_count(UNFINISHED) == 0, "the end of every run")
+    story.quiet()
     # A failed run is told of within half a minute.
     wait_until(lambda: story.rows("SELECT id FROM operator_events WHERE kind = 'run_failed'"), "the operator event")
 
 
 def test_one_run_for_every_closed_bar_and_none_for_a_minute_that_comes_twice(story: Story) -> None:
-    runs = live_runs(story.instance)
+    runs = story.cycles
     assert {bar: [run.status.value for run in each] for bar, each in runs.items()} == {
         "2024-05-31 20:20": ["SUCCESS"],
         "2024-05-31 20:25": ["SUCCESS"],
@@ -151,26 +143,30 @@ def test_one_run_for_every_closed_bar_and_none_for_a_minute_that_comes_twice(sto
     print(f"Seconds from tick to the end of its run: {story.seconds}")
 
 
+def months_of(run: dg.DagsterRun) -> tuple[str, str]:
+    """First and last month of a run."""
+    return run.tags["dagster/asset_partition_range_start"], run.tags["dagster/asset_partition_range_end"]
+
+
 def test_the_cycle_after_the_weekend_covers_both_months(story: Story) -> None:
-    (run,) = live_runs(story.instance)["2024-06-02 22:05"]
-    assert (run.tags["dagster/asset_partition_range_start"], run.tags["dagster/asset_partition_range_end"]) == (
-        "2024-05",
-        "2024-06",
-    )
+    (run,) = story.cycles["2024-06-02 22:05"]
+    assert months_of(run) == ("2024-05", "2024-06")
 
 
 def test_ticks_of_a_closed_market_are_skipped_with_the_reason(story: Story) -> None:
-    skipped = {label: reason for label, reason in story.skips().items() if reason}
-    assert skipped == {
+    assert story.skipped_ticks == {
         "2024-05-31 21:07": "no new M5 bar since 2024-05-31 21:00 UTC; next open Sun 22:00 UTC",
         "2024-06-02 22:02": "no new M5 bar since 2024-05-31 21:00 UTC; the market is open",
     }
 
 
 def test_every_closed_bar_is_held_once_and_no_forming_one_ever_was(story: Story) -> None:
-    rows = story.rows("SELECT timestamp, open, high, low, close, observed_at FROM raw_candles ORDER BY timestamp, observed_at")
+    rows = story.rows(
+        "SELECT timestamp, open, high, low, close, observed_at FROM raw_candles"
+        " WHERE timestamp >= '2024-05-01Z' AND timestamp < '2024-06-06 01:35Z' ORDER BY timestamp, observed_at"
+    )
     assert all(row["observed_at"] >= row["timestamp"] + timedelta(minutes=5) + GRACE for row in rows)
-    expected = load_calendar().expected_opens(timeframe=Timeframe.M5, start=at("2024-05-01"), end=at("2024-06-02 22:10"))
+    expected = load_calendar().expected_opens(timeframe=Timeframe.M5, start=at("2024-05-01"), end=at("2024-06-06 01:35"))
     assert [row["timestamp"] for row in rows if row["timestamp"] != at(REVISED)] == [
         opened.item().replace(tzinfo=UTC) for opened in expected if opened.item().replace(tzinfo=UTC) != at(REVISED)
     ]
@@ -187,7 +183,7 @@ def test_a_revision_is_a_second_version_and_the_candles_follow_it(story: Story) 
         pytest.approx(walk().set_index("timestamp").loc[at(REVISED), "close"], abs=0.005),
         2345.67,
     ]
-    assert [f"{row['observed_at']:%H:%M}" for row in versions] == ["20:22", "20:27"]
+    assert [story.tick_of(row["observed_at"]) for row in versions] == ["2024-05-31 20:22", "2024-05-31 20:27"]
     shown = story.rows(
         f"SELECT timeframe, high FROM candles WHERE timestamp <= '{REVISED}Z' AND high = 2999.99 ORDER BY timeframe"
     )
@@ -199,43 +195,93 @@ def test_a_cycle_that_failed_is_made_good_by_the_next(story: Story) -> None:
     rows = story.rows(
         "SELECT observed_at FROM raw_candles WHERE timestamp IN ('2024-05-31 20:25Z', '2024-05-31 20:30Z') ORDER BY timestamp"
     )
-    assert [f"{row['observed_at']:%H:%M}" for row in rows] == ["20:37", "20:37"]
-    assert not story.instance.get_runs(dg.RunsFilter(job_name="backfill")), "what the next cycle fetches is no hole"
+    assert [story.tick_of(row["observed_at"]) for row in rows] == ["2024-05-31 20:37"] * 2
+    holes = [run.tags["dagster/run_key"] for run in story.instance.get_runs(dg.RunsFilter(job_name="backfill"))]
+    assert holes == [HOLE], "what the next cycle fetches is no hole"
 
 
 def test_the_operator_reads_why_a_cycle_failed_and_nobody_reads_the_key(story: Story) -> None:
     events = story.rows("SELECT message, cause, run_id FROM operator_events WHERE kind = 'run_failed'")
-    (failed,) = live_runs(story.instance)["2024-05-31 20:30"]
+    (failed,) = story.cycles["2024-05-31 20:30"]
     assert [(event["message"], str(event["run_id"])) for event in events] == [
         (f"Run {failed.run_id[:8]} of live_cycle failed.", failed.run_id)
     ]
     assert events[0]["cause"].startswith('raw_candles: Twelve Data says: "**apikey** parameter is incorrect')
-    logged = "".join(entry.to_json() for entry in story.instance.all_logs(failed.run_id))
-    assert "(401)" in logged
-    assert KEY not in logged + story.stack.logs(most=1 << 30) + str(events)
+    assert "(401)" in story.failure_log
+    assert KEY not in story.failure_log + story.stack.logs(most=1 << 30) + str(events)
 
 
 def test_a_used_up_minute_is_waited_for_and_an_outage_tried_again_within_the_budget(story: Story) -> None:
     vendor = story.stack.vendor
     assert not vendor.is_overdrawn
-    calls = [(f"{call.at:%d %H:%M}", call.fault) for call in vendor.calls]
-    assert calls == [
+    assert [(story.tick_of(call.at)[8:], call.fault) for call in vendor.calls if not is_repair(call)] == [
         ("31 20:22", None),  # the running month, in two pages
         ("31 20:22", None),
         ("31 20:27", None),
         ("31 20:32", Fault.KEY_REFUSED),
         ("31 20:37", Fault.MINUTE_LIMIT),
-        ("31 20:38", None),
+        ("31 20:37", None),
         ("31 21:02", None),
         ("02 22:07", None),
         ("02 22:12", Fault.ERROR_503),
         ("02 22:12", None),
+        ("06 01:40", None),
     ]
 
 
 def test_the_fillers_of_a_weekend_leave_no_candle(story: Story) -> None:
     filled = "timestamp >= '2024-05-31 21:00Z' AND timestamp < '2024-06-02 22:00Z'"
-    assert any(call.rows > 500 for call in story.stack.vendor.calls[-3:]), "the vendor did send the weekend"
+    assert any(call.rows > 500 for call in story.stack.vendor.calls[-4:-1]), "the vendor did send the weekend"
     assert story.rows(f"SELECT * FROM raw_candles WHERE {filled}") == []
-    assert story.rows(f"SELECT * FROM candles WHERE {filled}") == []
+    # Monday's H4 and D1 bars open at 21:00, an hour before there is a market.
+    assert story.rows(f"SELECT * FROM candles WHERE {filled} AND timestamp < '2024-06-02 21:00Z'") == []
     assert story.rows(f"SELECT DISTINCT reason FROM quarantined_candles WHERE {filled}") == [{"reason": "weekend"}]
+
+
+def is_repair(call: Call) -> bool:
+    """Was it asked on Sunday for Friday alone?"""
+    return call.at > at("2024-06-01") and call.query["end_date"] < "2024-06-01"
+
+
+def test_one_look_of_the_repair_sensor_asks_for_the_stale_months_and_for_the_hole_and_the_next_for_nothing(story: Story) -> None:
+    asking = [tick for tick in story.ticks("repair_sensor") if tick.run_ids]
+    assert len(asking) == 1
+    runs = {run.job_name: run for run in story.instance.get_runs() if run.run_id in asking[0].run_ids}
+    assert {job: (run.status.value, *months_of(run)) for job, run in runs.items()} == {
+        "derive": ("SUCCESS", "2024-02", "2024-02"),
+        "backfill": ("SUCCESS", "2024-05", "2024-06"),
+    }
+    assert runs["derive"].tags["dagster/run_key"].endswith(":2024-06-02T22")
+    assert runs["backfill"].tags["dagster/run_key"] == HOLE
+    later = [tick for tick in story.ticks("repair_sensor") if tick.timestamp > asking[0].timestamp]
+    assert {tick.skip_reason for tick in later} == {
+        "every month is as new as its observations, and no recent hole is worth a call"
+    }
+
+
+def test_the_repaired_months_hold_the_imported_candles_and_the_bars_that_came_late(story: Story) -> None:
+    imported = story.rows("SELECT timeframe, count(*) FROM candles WHERE timestamp < '2024-03-01Z' GROUP BY timeframe")
+    # Monday to Thursday in UTC, each with its hour of daily break.
+    assert {row["timeframe"]: row["count"] for row in imported}["H1"] == 4 * 23
+    assert len([call for call in story.stack.vendor.calls if is_repair(call)]) == 1
+    late = story.rows(f"SELECT observed_at FROM raw_candles WHERE timestamp IN ('{LATE[0]}Z', '{LATE[1]}Z')")
+    assert [story.tick_of(row["observed_at"]) for row in late] == [REPAIR_INSTANT] * 2
+    quarter = story.rows(f"SELECT base_bars FROM candles WHERE timeframe = 'M15' AND timestamp = '{LATE[0]}Z'")
+    assert quarter == [{"base_bars": 3}]
+
+
+def test_the_retention_of_the_night_prunes_live_runs_past_their_days_but_not_the_newest_of_a_month(story: Story) -> None:
+    instance = story.instance
+    (tick,) = [tick for tick in story.ticks("retention_schedule") if label_of(tick) == RETENTION_INSTANT]
+    (run,) = [run for run in instance.get_runs(dg.RunsFilter(job_name="retention")) if run.run_id in tick.run_ids]
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    kept = {run.run_id for run in instance.get_runs()} & story.run_ids
+    (newest_of_may,), (newest_of_june,) = story.cycles["2024-06-02 22:05"], story.cycles["2024-06-02 22:10"]
+    repairs = {run_id for tick in story.ticks("repair_sensor") for run_id in tick.run_ids}
+    # June's newest is Sunday's last run until this night's cycle has ended, beside which the pruning runs.
+    assert kept - {newest_of_june.run_id} == {newest_of_may.run_id} | repairs
+    assert {run.run_id for bar, runs in story.cycles.items() if bar < "2024-06-01" for run in runs} <= story.run_ids - kept
+    folders = {folder.name for folder in Path(instance.storage_directory()).iterdir()}
+    assert folders & story.run_ids == kept, "their output went with them"
+    assert not any(instance.all_logs(run_id) for run_id in story.run_ids - kept)
+    assert instance.get_materialized_partitions(dg.AssetKey("candles")) == {"2024-02", "2024-05", "2024-06"}
