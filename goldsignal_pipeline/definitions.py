@@ -6,8 +6,15 @@ from typing import Final
 
 import dagster as dg
 
+from goldsignal_pipeline.assets.backtest_results import backtest_results
+from goldsignal_pipeline.assets.backtest_trades import backtest_trades
 from goldsignal_pipeline.assets.candles import candles
+from goldsignal_pipeline.assets.outcomes import outcomes
 from goldsignal_pipeline.assets.raw_candles import raw_candles
+from goldsignal_pipeline.assets.setups import setups
+from goldsignal_pipeline.assets.signals import signals
+from goldsignal_pipeline.assets.strategies import strategies
+from goldsignal_pipeline.assets.strategy_performance import strategy_performance
 from goldsignal_pipeline.automation import jobs
 from goldsignal_pipeline.automation.retention import retention
 from goldsignal_pipeline.automation.schedules import feed_freshness_schedule, live_cycle_schedule, retention_schedule
@@ -18,7 +25,17 @@ from goldsignal_pipeline.checks.raw_candles import raw_candles_checks
 from goldsignal_pipeline.resources import ClockResource, DatabaseResource, FeedResource, SettingsResource
 
 definitions: Final = dg.Definitions(
-    assets=[raw_candles, candles],
+    assets=[
+        raw_candles,
+        candles,
+        strategies,
+        setups,
+        backtest_trades,
+        backtest_results,
+        signals,
+        outcomes,
+        strategy_performance,
+    ],
     asset_checks=[raw_candles_checks, candles_checks, feed_is_fresh],
     jobs=[jobs.live_cycle, jobs.backfill, jobs.derive, jobs.feed_freshness, retention],
     schedules=[live_cycle_schedule, feed_freshness_schedule, retention_schedule],

@@ -11,6 +11,7 @@ import difflib
 import os
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -72,6 +73,13 @@ class Settings(BaseSettings):
         (), description="Sources as vendor:side, most trusted first (JSON list); others follow by name."
     )
     grace_seconds: int = Field(120, ge=0, description="How long after its end a bar counts as still forming.")
+    account_usd: Decimal = Field(
+        Decimal(100_000), gt=0, description="Account that sizes are meant for, US dollars; later changes: `goldsignal settings`."
+    )
+    min_evidence: Literal["unproven", "proven"] = Field(
+        "unproven", description="Least evidence of a strategy whose setups may become signals; changed like account_usd."
+    )
+    avoid_asia: bool = Field(False, description="Turn away setups of the Asian session; changed like account_usd.")
     display_timezone: str = Field("UTC", description="Zone in which commands show times; data stay UTC.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log line shown.")
     log_format: Literal["text", "json"] = Field("text", description="Form of log lines of the command line.")

@@ -58,7 +58,8 @@ LINEAGE: Final[Mapping[str, Lineage]] = {
     ),
     "outcomes": Lineage(versions.OUTCOMES_VERSION, (Reads("signals", -1), Reads("candles", -1))),
     "strategy_performance": Lineage(
-        versions.STRATEGY_PERFORMANCE_VERSION, (Reads("signals", -1), Reads("outcomes", -3), Reads("backtest_trades", -1))
+        versions.STRATEGY_PERFORMANCE_VERSION,
+        (Reads("setups", -1), Reads("candles", -1), Reads("signals", -1), Reads("outcomes", -4)),
     ),
 }
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import dagster as dg
 
-PIPELINE: Final = dg.AssetSelection.groups("market")
+PIPELINE: Final = dg.AssetSelection.groups("market", "research", "signals")
 
 LIVE_TAGS: Final = {"goldsignal/kind": "live"}
 BATCH_TAGS: Final = {"goldsignal/kind": "batch"}
@@ -29,10 +29,10 @@ backfill: Final = dg.define_asset_job(
 
 derive: Final = dg.define_asset_job(
     "derive",
-    selection=dg.AssetSelection.assets("candles"),
+    selection=PIPELINE - dg.AssetSelection.assets("raw_candles"),
     executor_def=dg.in_process_executor,
     tags=BATCH_TAGS,
-    description="Candles again from the observations that are held; asks no vendor.",
+    description="Everything again from the observations that are held; asks no vendor.",
 )
 
 feed_freshness: Final = dg.define_asset_job(

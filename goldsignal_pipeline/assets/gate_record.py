@@ -1,0 +1,129 @@
+"""Gate events as the fold reads them: terms, pauses and news, and the verdicts that live runs gave.
+
+`live_since` is the instant from which a symbol is live: every setup that confirms later is decided once, by the run that sees it
+first, and its verdict is an event that all later runs take as given.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from goldsignal_pipeline.market.digests import combine
+from goldsignal_pipeline.selection.evidence import Evidence
+from goldsignal_pipeline.selection.gate_inputs import News, Pause, SetupKey
+from goldsignal_pipeline.selection.gate_policy import GatePolicy
+from goldsignal_pipeline.selection.month_fold import Given, Terms
+from goldsignal_pipeline.selection.verdict_text import parse_verdict, verdict_text
+from goldsignal_pipeline.storage import gate_events
+from goldsignal_pipeline.storage.gate_events import GateEvent
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from goldsignal_pipeline.settings import Settings
+
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_PAUSING: Final = {"pause": True, "disable": True, "resume": False, "enable": False}
+
+
+@dataclass(frozen=True, slots=True)
+class GateRecord:
+    """What the gate is told besides candles, of one symbol."""
+
+    terms: Sequence[Terms]
+    facts: Sequence[Pause | News]
+    given: Mapping[SetupKey, Given]
+    live_since: datetime | None
+    events: Sequence[GateEvent] = field(repr=False)
+
+    def digest(self, *, until: datetime) -> str:
+        """A digest of the terms, pauses and news that hold at `until` or before; verdicts are not among them."""
+        told = [event for event in self.events if event.kind not in {"decided", "live_since"} and event.at <= until]
+        return combine(f"{event.at.isoformat()} {event.kind} {event.strategy or ''} {event.detail}" for event in told)
+
+
+def ensure_first_terms(connection: Connection, settings: Settings, *, now: datetime) -> None:
+    """Write the terms of the settings as those from the beginning of time, unless there are any."""
+    gate_events.append(
+        connection,
+        natural_key="settings:first",
+        at=BEGINNING,
+        recorded_at=now,
+        kind="settings",
+        symbol=None,
+        strategy=None,
+        detail=terms_text(account_usd=settings.account_usd, min_evidence=settings.min_evidence, avoid_asia=settings.avoid_asia),
+    )
+
+
+def go_live(connection: Connection, *, symbol: str, now: datetime) -> None:
+    """Say that a symbol is live from now on, unless it is already."""
+    gate_events.append(
+        connection,
+        natural_key=f"live_since:{symbol}",
+        at=now,
+        recorded_at=now,
+        kind="live_since",
+        symbol=symbol,
+        strategy=None,
+        detail="{}",
+    )
+
+
+def read_record(connection: Connection, *, symbol: str, until: datetime) -> GateRecord:
+    """Every gate event of a symbol that holds at `until` or before."""
+    events = gate_events.in_force(connection, symbol=symbol, until=until)
+    since = [event.at for event in events if event.kind == "live_since"]
+    given = [parse_verdict(event.detail) for event in events if event.kind == "decided"]
+    return GateRecord(
+        terms=_terms(events),
+        facts=[fact for event in events for fact in _facts(event)],
+        given={one.setup.key: one for one in given},
+        live_since=min(since, default=None),
+        events=events,
+    )
+
+
+def tell_verdicts(connection: Connection, verdicts: Iterable[Given], *, symbol: str, now: datetime) -> None:
+    """Write the verdicts of this run on setups of a live symbol."""
+    for one in verdicts:
+        key = one.setup.key
+        gate_events.append(
+            connection,
+            natural_key=f"decided:{symbol}:{key.timeframe}:{key.strategy}:{key.direction.value}:{key.timestamp.isoformat()}",
+            at=one.setup.at,
+            recorded_at=now,
+            kind="decided",
+            symbol=symbol,
+            strategy=key.strategy,
+            detail=verdict_text(one),
+        )
+
+
+def terms_text(*, account_usd: Decimal, min_evidence: str, avoid_asia: bool) -> str:
+    """Terms as the detail of a settings event."""
+    content = {"account_usd": str(account_usd), "min_evidence": min_evidence, "avoid_asia": avoid_asia}
+    return json.dumps(content, separators=(",", ":"))
+
+
+def _terms(events: Sequence[GateEvent]) -> list[Terms]:
+    found = []
+    for event in events:
+        if event.kind == "settings":
+            content: dict[str, Any] = json.loads(event.detail)
+            policy = GatePolicy(account_usd=Decimal(content["account_usd"]), avoids_asia=content["avoid_asia"])
+            found.append(Terms(event.at, policy, Evidence(content["min_evidence"])))
+    return found
+
+
+def _facts(event: GateEvent) -> list[Pause | News]:
+    if event.kind in _PAUSING:
+        return [Pause(event.at, event.strategy, _PAUSING[event.kind])]
+    if event.kind == "news":
+        return [News(event.at, datetime.fromisoformat(json.loads(event.detail)["event_at"]))]
+    return []

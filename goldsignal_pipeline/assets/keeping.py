@@ -1,0 +1,150 @@
+"""How the rows of an asset are kept: by difference within their months, with a digest for each month.
+
+One `Writing` says for which months, as of when and for which run; `keep` writes the rows of one symbol in the transaction of its
+connection, and a second time changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from goldsignal_pipeline.assets.lineage import LINEAGE, inputs_digest, is_complete
+from goldsignal_pipeline.assets.partitions import month_start, next_month
+from goldsignal_pipeline.storage import digests, keyed_rows, kinds
+from goldsignal_pipeline.storage.digests import Digest
+from goldsignal_pipeline.storage.keyed_rows import MergeResult, Scope, TableShape
+from goldsignal_pipeline.storage.kinds import Kind
+
+if TYPE_CHECKING:
+    import dagster as dg
+    import pandas as pd
+    from sqlalchemy import Connection
+
+ASSETS: Final = ("candles", *LINEAGE)
+
+Rules = Callable[[str], Sequence[str]]
+"""What a month depends on besides other months."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """Consecutive months to bring in line, as of `now`, by a run."""
+
+    months: tuple[str, ...]
+    now: datetime
+    grace: timedelta
+    run_id: str | None
+
+    @classmethod
+    def of_run(cls, context: dg.AssetExecutionContext, *, now: datetime, grace: timedelta) -> Writing:
+        """The months of a run."""
+        return cls(tuple(context.partition_keys), now, grace, context.run.run_id)
+
+    @property
+    def start(self) -> datetime:
+        """The first instant of the months."""
+        return month_start(self.months[0])
+
+    @property
+    def end(self) -> datetime:
+        """The first instant after the months."""
+        return month_start(next_month(self.months[-1]))
+
+    def earlier(self, count: int) -> datetime:
+        """The first instant of the month `count` months before the first."""
+        return month_start(next_month(self.months[0], steps=-count))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What writing changed, summed over months, by symbol."""
+
+    by_symbol: dict[str, MergeResult] = field(default_factory=dict)
+
+    def with_symbol(self, symbol: str, merged: MergeResult) -> Kept:
+        """The same with what was done for one more symbol."""
+        return replace(self, by_symbol={**self.by_symbol, symbol: merged})
+
+    def sentence(self, what: str) -> str:
+        """The figures of the whole range for the run's log; each month's own are its metadata."""
+        told = [
+            f"{symbol}: {one.inserted} inserted, {one.updated} updated, {one.deleted} deleted, {one.unchanged} unchanged"
+            for symbol, one in self.by_symbol.items()
+        ]
+        return f"{what} of {'; '.join(told) or 'no symbol'}."
+
+
+def held_digests(connection: Connection, *, symbol: str) -> dict[str, dict[str, Digest]]:
+    """The digests of every asset of a symbol, by asset and month."""
+    return {asset: digests.by_month(connection, asset=asset, symbol=symbol) for asset in ASSETS}
+
+
+def keep(
+    connection: Connection,
+    writing: Writing,
+    *,
+    asset: str,
+    symbol: str,
+    shape: TableShape,
+    time: str,
+    rows: pd.DataFrame,
+    rules: Rules,
+) -> MergeResult:
+    """Make the asset's rows of the months equal to `rows` and store a digest of each month."""
+    scope = Scope({"symbol": symbol}, time, writing.start, writing.end)
+    merged = keyed_rows.replace(connection, shape, scope, rows.assign(run_id=writing.run_id or ""))
+    contents = digests_by_month(rows, shape=shape, time=time, months=writing.months)
+    keep_digests(connection, writing, asset=asset, symbol=symbol, contents=contents, rules=rules)
+    return merged
+
+
+def keep_digests(
+    connection: Connection,
+    writing: Writing,
+    *,
+    asset: str,
+    symbol: str,
+    contents: Sequence[tuple[int, str]],
+    rules: Rules,
+) -> None:
+    """Store for each month how many rows it has, their digest, and that of what they were made of."""
+    held = held_digests(connection, symbol=symbol)
+    first_month = min(held["candles"], default=writing.months[0])
+    for month, (rows, content) in zip(writing.months, contents, strict=True):
+        made = Digest(
+            rows=rows,
+            digest=content,
+            inputs_digest=inputs_digest(asset, month, held=held, rules=rules(month)),
+            complete=is_complete(asset, month, held=held, first_month=first_month),
+            code_version=LINEAGE[asset].version,
+            computed_at=writing.now,
+            run_id=writing.run_id,
+        )
+        digests.upsert(connection, asset=asset, symbol=symbol, month=month, **asdict(made))
+        # The next month may read this one.
+        held[asset][month] = made
+
+
+def digests_by_month(rows: pd.DataFrame, *, shape: TableShape, time: str, months: Sequence[str]) -> list[tuple[int, str]]:
+    """Of each month the number of rows whose `time` lies in it, and their digest."""
+    ordered = rows.sort_values([name for name in shape.key if name in rows], kind="stable", ignore_index=True)
+    moments = kinds.instants if shape.columns[time] is Kind.INSTANT else kinds.days
+    of_month = moments(ordered[time]).astype("datetime64[M]")
+    names = sorted(name for name in shape.columns if name not in shape.uncompared and name in ordered)
+    arrays = {name: kinds.comparable(ordered[name], kind=shape.columns[name]) for name in names}
+    found = []
+    for month in months:
+        chosen = of_month == np.datetime64(month, "M")
+        sha = hashlib.sha256()
+        for name, values in arrays.items():
+            own = values[chosen]
+            sha.update(name.encode() + b"\x00")
+            sha.update("\x1f".join(own).encode() if own.dtype == object else own.astype("<i8").tobytes())
+        found.append((int(chosen.sum()), sha.hexdigest()))
+    return found

@@ -1,0 +1,52 @@
+"""The installed strategies, as rows of `strategies`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from goldsignal_pipeline.storage import strategies
+from goldsignal_pipeline.storage.strategies import RegistryChange, RegistryRow
+from goldsignal_pipeline.strategies.registry import load_strategies
+
+if TYPE_CHECKING:
+    from goldsignal_pipeline.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The rows of the registry, and what changed."""
+
+    rows: tuple[RegistryRow, ...]
+    change: RegistryChange
+
+    def sentence(self) -> str:
+        """What is installed and what changed, for the run's log."""
+        changes = len(self.change.added), len(self.change.changed), len(self.change.retired)
+        return f"{len(self.rows)} strategies and timeframes: {changes[0]} added, {changes[1]} changed, {changes[2]} retired."
+
+    def metadata(self) -> Mapping[str, Any]:
+        """The registry as a table."""
+        records = [
+            dg.TableRecord(
+                {"strategy": row.strategy, "timeframe": row.timeframe, "version": row.version, "description": row.description}
+            )
+            for row in self.rows
+        ]
+        return {"strategies": len(self.rows), "registry": dg.MetadataValue.table(records)}
+
+
+def register(database: Database, *, now: datetime) -> Registered:
+    """Make the active rows those of the installed strategies; equal rows are not written."""
+    rows = tuple(
+        RegistryRow(one.name, timeframe.value, one.version, one.parameters.model_dump(mode="json"), one.description)
+        for one in load_strategies().values()
+        for timeframe in one.timeframes
+    )
+    with database.transaction() as connection:
+        change = strategies.update_registry(connection, rows, changed_at=now)
+    return Registered(rows, change)
