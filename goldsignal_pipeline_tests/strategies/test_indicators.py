@@ -57,6 +57,17 @@ def test_ema_and_atr_agree_with_a_table_made_by_hand():
     np.testing.assert_allclose(indicators.atr(high, low, close, period=2)[4], (3.0 + 5.0) / 2)
 
 
+def test_rsi_and_band_width_agree_with_a_table_made_by_hand():
+    close = np.array([10.0, 12.0, 11.0, 14.0, 13.0])
+    # Changes +2, -1, +3, -1. Means of gains 1, 2, 1 and of losses 0.5, 0.25, 0.625: (2 + 0) / 2, then (mean + change) / 2.
+    expected = [np.nan, np.nan, 100 / 1.5, 200 / 2.25, 100 / 1.625]
+    np.testing.assert_allclose(indicators.rsi(close, period=2), expected)
+    # Of 1, 1, 3, 3 the mean is 2 and the deviation 1; of 1, 3, 3, 5 they are 3 and the root of 2. The width is four deviations.
+    widths = indicators.bollinger_width(np.array([1.0, 1.0, 3.0, 3.0, 5.0]), period=4)
+    np.testing.assert_allclose(widths, [np.nan, np.nan, np.nan, 4.0, 4 * np.sqrt(2)])
+    np.testing.assert_allclose(indicators.bollinger_width(close, period=5, deviations=1.0)[4], 2 * np.sqrt(2))
+
+
 @given(prices, st.integers(1, 6))
 @settings(max_examples=60, deadline=None)
 def test_a_swing_is_strictly_the_extreme_of_its_window(values, order):
