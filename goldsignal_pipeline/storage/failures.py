@@ -16,13 +16,17 @@ from goldsignal_pipeline.errors import StorageError
 class DatabaseError(StorageError):
     """A fault of the database; `retryable` says whether the same work may succeed when simply done again.
 
-    `sqlstate` is PostgreSQL's five-letter code, empty when the server never answered.
+    `sqlstate` is PostgreSQL's five-letter code, empty when the server never answered; `constraint` is the name of the rule that
+    rows break, empty when none does.
     """
 
-    def __init__(self, what: str, *, done: str = "", fix: str = "", retryable: bool = False, sqlstate: str = "") -> None:
+    def __init__(
+        self, what: str, *, done: str = "", fix: str = "", retryable: bool = False, sqlstate: str = "", constraint: str = ""
+    ) -> None:
         super().__init__(what, done=done, fix=fix)
         self.retryable = retryable
         self.sqlstate = sqlstate
+        self.constraint = constraint
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class _Explanation:
 
 _ROLLED_BACK: Final = "Nothing of this transaction was stored."
 _AGAIN: Final = "Run it again."
+_CORRECT: Final = "The rows must be corrected; running it again cannot help."
+_LONGEST_DETAIL: Final = 200
 
 # By SQLSTATE, or by its class (first two characters) where no code is listed.
 _EXPLANATIONS: Final[dict[str, _Explanation]] = {
@@ -57,7 +63,14 @@ _EXPLANATIONS: Final[dict[str, _Explanation]] = {
     "42703": _Explanation(
         "A column is missing: the database was not migrated.", "Run `goldsignal up`, which migrates it.", False
     ),
-    "23": _Explanation("Rows break a rule of the database.", "The rows must be corrected; running it again cannot help.", False),
+    "23505": _Explanation("A row of this key is there already.", _CORRECT, False),
+    "23503": _Explanation("A row needs another that is not there, or is needed by one.", _CORRECT, False),
+    "23514": _Explanation("A row breaks a rule of its table.", _CORRECT, False),
+    "23502": _Explanation("A value that every row needs is missing.", _CORRECT, False),
+    "23001": _Explanation("Rows that were published, or that only grow, were to be changed.", "Add a row instead.", False),
+    "23": _Explanation("Rows break a rule of the database.", _CORRECT, False),
+    "22003": _Explanation("A number does not fit its column.", _CORRECT, False),
+    "22": _Explanation("A value is not of the form its column needs.", _CORRECT, False),
     "08": _Explanation("The connection to the database broke.", _AGAIN, True),
 }
 # A refused connection carries no SQLSTATE through the client library, only the server's words.
@@ -99,7 +112,10 @@ def explain(error: BaseException | None) -> DatabaseError:
     detail = getattr(diagnostic, "message_primary", None) or ""
     if sqlstate:
         found = next((_EXPLANATIONS[key] for key in (sqlstate, sqlstate[:3], sqlstate[:2]) if key in _EXPLANATIONS), _OTHER)
-        return _told(found, detail=detail, sqlstate=sqlstate)
+        constraint = getattr(diagnostic, "constraint_name", None) or ""
+        # The key of a row comes first in its detail; the rest of a long one helps nobody.
+        row = (getattr(diagnostic, "message_detail", None) or "")[:_LONGEST_DETAIL] if sqlstate.startswith("23") else ""
+        return _told(found, detail=": ".join(filter(None, (detail, row))), sqlstate=sqlstate, constraint=constraint)
     if isinstance(error, psycopg.errors.ConnectionTimeout) or "connection failed" in str(error):
         return _told(_refusal(_last_line(error)), detail=_last_line(error), sqlstate="")
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
@@ -113,9 +129,16 @@ def _refusal(line: str) -> _Explanation:
     return next((_EXPLANATIONS[code] for words, code in _REFUSALS.items() if words in line), _UNREACHABLE)
 
 
-def _told(explanation: _Explanation, *, detail: str, sqlstate: str) -> DatabaseError:
+def _told(explanation: _Explanation, *, detail: str, sqlstate: str, constraint: str = "") -> DatabaseError:
     what = f"{explanation.what} ({detail})" if detail else explanation.what
-    return DatabaseError(what, done=_ROLLED_BACK, fix=explanation.fix, retryable=explanation.retryable, sqlstate=sqlstate)
+    return DatabaseError(
+        what,
+        done=_ROLLED_BACK,
+        fix=explanation.fix,
+        retryable=explanation.retryable,
+        sqlstate=sqlstate,
+        constraint=constraint,
+    )
 
 
 def _last_line(error: BaseException | None) -> str:
