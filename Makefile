@@ -14,7 +14,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 PIP := $(PY) -m pip --quiet --no-input
 
-.PHONY: help setup up down test lint types contract format lock clean bench prove reference
+.PHONY: help setup up down test lint types contract format lock clean bench peers prove reference
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -67,6 +67,9 @@ format: setup ## Format the code
 bench: setup ## Benchmarks as ratios against floors and peers
 	@$(PY) -m benchmarks
 
+peers: setup ## Install the peers of benchmarks and marked tests into .venv (backtesting.py is AGPL)
+	@$(PIP) install --require-hashes --only-binary :all: -r benchmarks/peers.txt
+
 prove: setup ## The long proofs: more kills, more shuffles, longer histories
 	@PROVE=1 $(PY) -m pytest -n 2 --dist loadfile
 
@@ -78,6 +81,9 @@ lock: ## Resolve the versions again (downloads uv into build/)
 	@[ -x build/uv/bin/uv ] || { python3 -m venv build/uv && build/uv/bin/python -m pip install --quiet uv; }
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" build/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --upgrade --quiet -o requirements.lock
+	@$(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['peers'], sep='\n')" | \
+		UV_CUSTOM_COMPILE_COMMAND="make lock" build/uv/bin/uv pip compile - --universal --python-version 3.11 --constraints requirements.lock \
+		--generate-hashes --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --upgrade --quiet -o benchmarks/peers.txt
 
 clean: ## Remove caches; data only when you say so (asked for, or CONFIRM=yes)
 	@find . -name __pycache__ -type d -not -path './.venv/*' -not -path './.goldsignal/*' -prune -exec rm -rf {} +
