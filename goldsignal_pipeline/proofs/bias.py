@@ -159,7 +159,7 @@ def _cuts(record: Record, whole: Rows) -> list[Cut]:
     third = ROW_CUTS // 3
     chosen = set(_spread(setups, third))
     for others in (rows, before):
-        chosen.update(_spread(others[~np.isin(others, list(chosen))], third))
+        chosen.update(_spread(np.setdiff1d(others, np.array(sorted(chosen), dtype=others.dtype)), third))
     return sorted(chosen)
 
 

@@ -1,13 +1,19 @@
 """Planted leaks, each beside a clean twin that does nearly the same with what it can know.
 
-A pair is two ways to measure every bar; a bar is a setup where the measure is positive, which few are, and the risk is two
-ATR14. Pairs of `LEVELS` differ in what they do with a setup, those of `REAL` spoil one of the four strategies.
+Most pairs are two ways to measure every bar; a bar is a setup where the measure is positive, which few are, and the risk is two
+ATR14. Pairs of `LEVELS` differ in what a setup carries, those of `REAL` spoil one of the four strategies, those of `STATES`
+remember, those of `SIDES` tell BUY from SELL, and those of `BANNED` ask what the ban forbids.
 """
 
 from __future__ import annotations
 
+import os
+import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -382,8 +388,8 @@ def kept_rows(found: Candidates, rows: np.ndarray) -> Candidates:
     """The candidates at a mask."""
     arrays = (getattr(found, name)[rows] for name in ("bar", "leg", "stop", "take_profit_1", "take_profit_2", "invalidation"))
     conditions = tuple(
-        Condition(c.name, c.measured[rows], c.comparison, np.broadcast_to(c.threshold, rows.shape)[rows], c.points)
-        for c in found.conditions
+        replace(each, measured=each.measured[rows], threshold=np.broadcast_to(each.threshold, rows.shape)[rows])
+        for each in found.conditions
     )
     return Candidates(*arrays, conditions, found.one_setup_per_leg)
 
@@ -490,8 +496,8 @@ def counting_calls_for_nothing() -> Strategy:
 
 
 def drawing_on() -> Strategy:
-    random = np.random.default_rng(5)
-    return Planted(lambda bars: random.random(len(bars)) - 0.95)
+    generator = np.random.default_rng(5)
+    return Planted(lambda bars: generator.random(len(bars)) - 0.95)
 
 
 def drawing_anew() -> Strategy:
@@ -526,4 +532,45 @@ SIDES = (
     measured("eager to buy", eager_to_buy, last_close, "mirror"),
 )
 
-PAIRS = (*MEASURES, *LEVELS, *REAL, *STATES, *SIDES)
+# --- clock, chance and files, even where they change no value
+
+
+def asking(question: Callable[[], object]) -> Measure:
+    """Measures the same as the twin, after a question whose answer it ignores."""
+
+    def measure(bars: DirectedBars) -> Floats:
+        question()
+        return last_close(bars)
+
+    return measure
+
+
+SETTING = Path(__file__).read_text(encoding="utf-8")[:3]
+
+
+def in_the_morning(bars: DirectedBars) -> Floats:
+    hour = bars.opens.astype("datetime64[h]").astype(np.int64) % 24
+    return np.where(hour < 12, last_close(bars), 0.0)
+
+
+def by_a_setting(bars: DirectedBars) -> Floats:
+    return last_close(bars) - (SETTING == "") * bars.atr
+
+
+def by_a_hash_of_its_time(bars: DirectedBars) -> Floats:
+    mixed = bars.opens.astype(np.int64) // 3_600_000_000 * 2_654_435_761 % 1000
+    return np.where(mixed < 30, np.abs(bars.body) + 1, 0.0)
+
+
+BANNED = (
+    measured("clock of time", asking(time.time), in_the_morning, "ban"),
+    measured("clock of datetime", asking(lambda: datetime.now(UTC)), in_the_morning, "ban"),
+    measured("clock of pandas", asking(lambda: pd.Timestamp.now("UTC")), in_the_morning, "ban"),
+    measured("clock of numpy", asking(lambda: np.datetime64("now")), in_the_morning, "ban"),
+    measured("chance of numpy", asking(np.random.random), by_a_hash_of_its_time, "ban"),
+    measured("chance of random", asking(random.random), by_a_hash_of_its_time, "ban"),
+    measured("file", asking(lambda: Path(__file__).read_bytes()), by_a_setting, "ban"),
+    measured("environment", asking(lambda: os.environ.get("HOME")), by_a_setting, "ban"),
+)
+
+PAIRS = (*MEASURES, *LEVELS, *REAL, *STATES, *SIDES, *BANNED)
