@@ -19,9 +19,15 @@ from goldsignal_pipeline.automation import jobs
 from goldsignal_pipeline.automation.retention import retention
 from goldsignal_pipeline.automation.schedules import feed_freshness_schedule, live_cycle_schedule, retention_schedule
 from goldsignal_pipeline.automation.sensors import repair_sensor, run_failure_events
+from goldsignal_pipeline.checks.backtest_results import backtest_results_checks
+from goldsignal_pipeline.checks.backtest_trades import backtest_trades_checks
 from goldsignal_pipeline.checks.candles import candles_checks
 from goldsignal_pipeline.checks.freshness import feed_is_fresh
+from goldsignal_pipeline.checks.outcomes import outcomes_checks
 from goldsignal_pipeline.checks.raw_candles import raw_candles_checks
+from goldsignal_pipeline.checks.setups import setups_checks
+from goldsignal_pipeline.checks.signals import signals_checks
+from goldsignal_pipeline.checks.strategy_performance import strategy_performance_checks
 from goldsignal_pipeline.resources import ClockResource, DatabaseResource, FeedResource, SettingsResource
 
 definitions: Final = dg.Definitions(
@@ -36,7 +42,17 @@ definitions: Final = dg.Definitions(
         outcomes,
         strategy_performance,
     ],
-    asset_checks=[raw_candles_checks, candles_checks, feed_is_fresh],
+    asset_checks=[
+        raw_candles_checks,
+        candles_checks,
+        setups_checks,
+        backtest_trades_checks,
+        backtest_results_checks,
+        signals_checks,
+        outcomes_checks,
+        strategy_performance_checks,
+        feed_is_fresh,
+    ],
     jobs=[jobs.live_cycle, jobs.backfill, jobs.derive, jobs.feed_freshness, retention],
     schedules=[live_cycle_schedule, feed_freshness_schedule, retention_schedule],
     sensors=[repair_sensor, run_failure_events],

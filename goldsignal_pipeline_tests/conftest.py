@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ("goldsignal_pipeline_tests.postgres",)
+pytest_plugins = ("goldsignal_pipeline_tests.postgres", "goldsignal_pipeline_tests.graph")
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"

@@ -100,9 +100,9 @@ def database(postgres_url: str) -> Iterator[Database]:
 
 
 @contextmanager
-def migrated_database(server: Server) -> Iterator[Database]:
-    """An empty, migrated database for as long as the block runs, for fixtures that live longer than one test."""
-    with contextmanager(_database)(server, template=TEMPLATE) as url:
+def migrated_database(server: Server, *, template: str = TEMPLATE) -> Iterator[Database]:
+    """A migrated database, empty or a copy of another, for as long as the block runs."""
+    with contextmanager(_database)(server, template=template) as url:
         opened = Database(url)
         yield opened
         opened.dispose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from goldsignal_pipeline.checks.building import Rule
     from goldsignal_pipeline.storage.database import Database
 
 SHOWN_ROWS: Final = 10
@@ -115,6 +116,14 @@ def observation_findings(database: Database, *, months: Sequence[str]) -> dict[s
             "rows_are_plausible": _query(connection, _TURNED_AWAY, window),
             "newest_versions_are_digested": _query(connection, _UNDIGESTED, window),
         }
+
+
+def rule_findings(
+    connection: Connection, rules: Mapping[str, Rule], *, months: Sequence[str], now: datetime
+) -> dict[str, Finding]:
+    """The rows of consecutive `months` that break each rule, by its name."""
+    window = {"start": month_start(months[0]), "end": month_start(next_month(months[-1])), "now": now}
+    return {name: _query(connection, rule.breaking_rows, window) for name, rule in rules.items()}
 
 
 def _query(connection: Connection, statement: str, parameters: Mapping[str, Any]) -> Finding:

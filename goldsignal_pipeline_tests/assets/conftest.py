@@ -43,12 +43,13 @@ def materialize(database: Database) -> Materialize:
         selection: Sequence[Any] = (raw_candles, candles, raw_candles_checks, candles_checks),
         tags: dict[str, str] | None = None,
         instance: dg.DagsterInstance | None = None,
+        other_database: Database | None = None,
         **settings: Any,
     ) -> dg.ExecuteInProcessResult:
         class Here(DatabaseResource):
             @contextmanager
             def open(self) -> Iterator[Database]:
-                yield database
+                yield other_database or database
 
         class Frozen(ClockResource):
             def now(self) -> datetime:
