@@ -13,8 +13,11 @@ PYTHON ?=
 PY := .venv/bin/python
 STAMP := .venv/.installed
 PIP := $(PY) -m pip --quiet --no-input
+UV := build/uv/bin/uv
+# The oldest systems for which every locked package has a wheel.
+PLATFORMS := aarch64-apple-darwin/14.0 x86_64-apple-darwin/13.0 aarch64-manylinux_2_28 x86_64-manylinux_2_28
 
-.PHONY: help setup up down test lint types contract format lock clean bench peers prove reference
+.PHONY: help setup up down test lint types contract format lock resolve clean bench peers prove reference
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -77,13 +80,22 @@ reference: setup ## Write the generated reference pages and column schemas again
 	@$(PY) -m goldsignal_pipeline_tests.assets.generate_columns
 	@$(PY) -m goldsignal_pipeline_tests.docs.generate
 
-lock: ## Resolve the versions again (downloads uv into build/)
-	@[ -x build/uv/bin/uv ] || { python3 -m venv build/uv && build/uv/bin/python -m pip install --quiet uv; }
-	@UV_CUSTOM_COMPILE_COMMAND="make lock" build/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+$(UV):
+	@python3 -m venv build/uv && build/uv/bin/python -m pip install --quiet uv
+
+lock: $(UV) ## Resolve the versions again (downloads uv into build/)
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --upgrade --quiet -o requirements.lock
 	@$(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['peers'], sep='\n')" | \
-		UV_CUSTOM_COMPILE_COMMAND="make lock" build/uv/bin/uv pip compile - --universal --python-version 3.11 --constraints requirements.lock \
+		UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile - --universal --python-version 3.11 --constraints requirements.lock \
 		--generate-hashes --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links --upgrade --quiet -o benchmarks/peers.txt
+
+resolve: $(UV) ## Check that every locked package has its wheel for macOS and Linux on each Python; installs nothing
+	@for platform in $(PLATFORMS); do for version in 3.11 3.12 3.13; do \
+		MACOSX_DEPLOYMENT_TARGET=$${platform#*/} $(UV) pip sync requirements.lock --dry-run --quiet --require-hashes --only-binary :all: \
+			--python-platform $${platform%/*} --python-version $$version --target build/nothing || exit 1; \
+		echo "$$platform, Python $$version: complete"; \
+	done; done
 
 clean: ## Remove caches; data only when you say so (asked for, or CONFIRM=yes)
 	@find . -name __pycache__ -type d -not -path './.venv/*' -not -path './.goldsignal/*' -prune -exec rm -rf {} +
