@@ -19,7 +19,7 @@ import pandas as pd
 from goldsignal_pipeline.assets import gate_record
 from goldsignal_pipeline.assets.decide_inputs import Inputs, read_inputs
 from goldsignal_pipeline.assets.decision_rows import decision_rows, published_events
-from goldsignal_pipeline.assets.keeping import Kept, Writing, digests_by_month, keep_digests
+from goldsignal_pipeline.assets.keeping import Kept, Writing, by_symbol, digests_by_month, keep_digests
 from goldsignal_pipeline.assets.rules import deciding_rules, parameters_digest
 from goldsignal_pipeline.assets.versions import SIGNALS_VERSION
 from goldsignal_pipeline.market.digests import combine
@@ -30,7 +30,7 @@ from goldsignal_pipeline.selection.history import days_of
 from goldsignal_pipeline.selection.month_fold import Given, fold_days
 from goldsignal_pipeline.selection.signal_rows import Versions, signal_rows
 from goldsignal_pipeline.selection.state_text import state_text
-from goldsignal_pipeline.storage import candles, gate_states, keyed_rows
+from goldsignal_pipeline.storage import gate_states, keyed_rows
 from goldsignal_pipeline.storage.keyed_rows import MergeResult, Scope
 from goldsignal_pipeline.storage.locks import lock_months
 from goldsignal_pipeline.storage.signals import GATE_DECISIONS, SIGNALS, read_signals, store_events, store_signals
@@ -66,9 +66,9 @@ def decide(database: Database, settings: Settings, writing: Writing, *, live_sym
         gate_record.ensure_first_terms(connection, settings, now=writing.now)
         if live_symbol is not None:
             gate_record.go_live(connection, symbol=live_symbol, now=writing.now)
-        for symbol in candles.symbols(connection, start=writing.earlier(1), end=writing.end):
-            inputs = read_inputs(connection, strategies, symbol=symbol, writing=writing, base=settings.base_timeframe)
-            merged = _keep(connection, inputs, _fold(inputs, writing), strategies=strategies, writing=writing)
+        for symbol, own in by_symbol(connection, writing):
+            inputs = read_inputs(connection, strategies, symbol=symbol, writing=own, base=settings.base_timeframe)
+            merged = _keep(connection, inputs, _fold(inputs, own), strategies=strategies, writing=own)
             done = done.with_symbol(symbol, merged)
     return done
 

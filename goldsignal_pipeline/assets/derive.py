@@ -160,8 +160,11 @@ def _store(
     )
     observed = digests.by_month(connection, asset="raw_candles", symbol=symbol)
     by_month = closing_months(projection.candles)
+    derived = digests.by_month(connection, asset="candles", symbol=symbol)
     for month in months:
         rows = projection.candles[by_month == month]
+        if not len(rows) and month not in observed and month not in derived:
+            continue  # a hole of the record, whatever range it is part of
         digests.upsert(
             connection,
             asset="candles",

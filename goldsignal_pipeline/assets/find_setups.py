@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from goldsignal_pipeline.assets import market_record
-from goldsignal_pipeline.assets.keeping import Kept, Writing, keep
+from goldsignal_pipeline.assets.keeping import Kept, Writing, by_symbol, keep
 from goldsignal_pipeline.assets.rules import setups_rules
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.selection.history import evaluate_all
-from goldsignal_pipeline.storage import candles, setup_rows
+from goldsignal_pipeline.storage import setup_rows
 from goldsignal_pipeline.storage.locks import lock_months
 from goldsignal_pipeline.storage.setups import SETUPS
 from goldsignal_pipeline.strategies.registry import load_strategies
@@ -38,12 +38,12 @@ def find_setups(database: Database, writing: Writing) -> Kept:
     done = Kept()
     with database.transaction() as connection:
         lock_months(connection, table="setups", months=writing.months)
-        for symbol in candles.symbols(connection, start=writing.earlier(1), end=writing.end):
-            found = evaluate_months(connection, strategies, symbol=symbol, writing=writing)
+        for symbol, own in by_symbol(connection, writing):
+            found = evaluate_months(connection, strategies, symbol=symbol, writing=own)
             rows = setup_rows.to_rows(found.setups, found.conditions)
             merged = keep(
                 connection,
-                writing,
+                own,
                 asset="setups",
                 symbol=symbol,
                 shape=SETUPS,
@@ -66,8 +66,10 @@ def evaluate_months(connection: Connection, strategies: Sequence[Strategy], *, s
         end=writing.end,
     )
     able = [one for one in strategies if all(timeframe in read for timeframe in one.timeframes)]
-    start = market_record.record_start(connection, symbol=symbol)
-    if not able or start is None:
+    records = market_record.unbroken_records(connection, symbol=symbol, months=writing.months)
+    if not able or not records:
         setups, conditions = (pd.DataFrame(columns=list(one)).astype(one) for one in (SETUP_DTYPES, CONDITION_DTYPES))
         return Evaluation(setups, conditions, silent_months=())
-    return evaluate_all(able, candles=read, months=writing.months, record_start=start)
+    return Evaluation.joined(
+        [evaluate_all(able, candles=read, months=months, record_start=start) for start, months in records.items()]
+    )

@@ -21,6 +21,7 @@ from goldsignal_pipeline.selection.month_fold import Given, Terms
 from goldsignal_pipeline.selection.verdict_text import parse_verdict, verdict_text
 from goldsignal_pipeline.storage import gate_events
 from goldsignal_pipeline.storage.gate_events import GateEvent
+from goldsignal_pipeline.storage.tables.words import GATE_EVENT_KINDS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from goldsignal_pipeline.settings import Settings
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_END: Final = datetime(9000, 1, 1, tzinfo=UTC)
+_UNDIGESTED: Final = frozenset({"decided", "live_since"})
 _PAUSING: Final = {"pause": True, "disable": True, "resume": False, "enable": False}
 
 
@@ -43,7 +46,7 @@ class GateRecord:
 
     def digest(self, *, until: datetime) -> str:
         """A digest of the terms, pauses and news that hold at `until` or before; verdicts are not among them."""
-        told = [event for event in self.events if event.kind not in {"decided", "live_since"} and event.at <= until]
+        told = [event for event in self.events if event.kind not in _UNDIGESTED and event.at <= until]
         return combine(f"{event.at.isoformat()} {event.kind} {event.strategy or ''} {event.detail}" for event in told)
 
 
@@ -87,6 +90,13 @@ def read_record(connection: Connection, *, symbol: str, until: datetime) -> Gate
         live_since=min(since, default=None),
         events=events,
     )
+
+
+def read_digested(connection: Connection, *, symbol: str) -> GateRecord:
+    """Only what `GateRecord.digest` tells of, at any time: the verdicts, of which there are many, stay unread."""
+    kinds = [kind for kind in GATE_EVENT_KINDS if kind not in _UNDIGESTED]
+    events = gate_events.in_force(connection, symbol=symbol, until=_END, kinds=kinds)
+    return GateRecord(terms=(), facts=(), given={}, live_since=None, events=events)
 
 
 def tell_verdicts(connection: Connection, verdicts: Iterable[Given], *, symbol: str, now: datetime) -> None:

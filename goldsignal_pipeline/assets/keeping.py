@@ -7,14 +7,14 @@ connection, and a second time changes nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from goldsignal_pipeline.assets.lineage import LINEAGE, inputs_digest, is_complete
+from goldsignal_pipeline.assets.lineage import LINEAGE, inputs_digest, is_complete, record_months
 from goldsignal_pipeline.assets.partitions import month_start, next_month
 from goldsignal_pipeline.storage import digests, keyed_rows, kinds
 from goldsignal_pipeline.storage.digests import Digest
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sqlalchemy import Connection
 
-ASSETS: Final = ("candles", *LINEAGE)
+ASSETS: Final = ("raw_candles", "candles", *LINEAGE)
 
 Rules = Callable[[str], Sequence[str]]
 """What a month depends on besides other months."""
@@ -80,9 +80,19 @@ class Kept:
         return f"{what} of {'; '.join(told) or 'no symbol'}."
 
 
+def by_symbol(connection: Connection, writing: Writing) -> Iterator[tuple[str, Writing]]:
+    """Each symbol with a record in the months, and those of them that its record has: any cut of a range gives the same."""
+    for symbol in digests.symbols(connection, asset="candles"):
+        held = digests.by_month(connection, asset="candles", symbol=symbol)
+        own = set(record_months(held, now=writing.now)) & set(writing.months)
+        if own:
+            yield symbol, replace(writing, months=tuple(sorted(own)))
+
+
 def held_digests(connection: Connection, *, symbol: str) -> dict[str, dict[str, Digest]]:
     """The digests of every asset of a symbol, by asset and month."""
-    return {asset: digests.by_month(connection, asset=asset, symbol=symbol) for asset in ASSETS}
+    held = digests.by_asset(connection, symbol=symbol)
+    return {asset: held.get(asset, {}) for asset in ASSETS}
 
 
 def keep(

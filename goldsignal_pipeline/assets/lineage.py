@@ -1,21 +1,23 @@
 """Lineage: which months of which assets a month is made of; one table for Dagster's dependencies, digests and staleness.
 
 1. `LINEAGE` names for each asset its code version and the windows it reads, in months before its own.
-2. `dependencies` gives them to Dagster.
-3. `inputs_digest` is the digest of a month's inputs: version, rules, and the digests of the months read. A month whose stored
+2. `record_months` are the months that the assets of a symbol have.
+3. `dependencies` gives the windows to Dagster.
+4. `inputs_digest` is the digest of a month's inputs: version, rules, and the digests of the months read. A month whose stored
    inputs digest is another is stale (`is_stale`); `is_complete` says whether everything it reads was there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
 from goldsignal_pipeline.assets import versions
-from goldsignal_pipeline.assets.partitions import next_month
+from goldsignal_pipeline.assets.partitions import month_of, months_between, next_month
 
 if TYPE_CHECKING:
     from goldsignal_pipeline.storage.digests import Digest
@@ -64,6 +66,16 @@ LINEAGE: Final[Mapping[str, Lineage]] = {
 }
 
 
+def record_months(with_candles: Collection[str], *, now: datetime) -> list[str]:
+    """The months of a record that has these months of candles: from the first to the newest, holes included, and the one after.
+
+    In the month after the newest candle trades may still end. None lies in the future.
+    """
+    if not with_candles:
+        return []
+    return months_between(min(with_candles), min(next_month(max(with_candles)), month_of(now)))
+
+
 def dependencies(asset: str) -> list[dg.AssetDep]:
     """What Dagster is told that an asset reads."""
     return [
@@ -93,10 +105,14 @@ def inputs_digest(asset: str, month: str, *, held: Held, rules: Sequence[str]) -
 def is_complete(asset: str, month: str, *, held: Held, first_month: str) -> bool:
     """Whether every month that `month` reads, from the first of the record on, is there and complete itself.
 
-    Candles count once they were derived: which of their days are too incomplete is another question, asked of each day.
+    Candles count once they were derived: which of their days are too incomplete is another question, asked of each day. Where
+    nothing was observed there is nothing to derive, and a hole of the record keeps no month incomplete for ever.
     """
+    observed, none = held.get("raw_candles", {}), dict[str, "Digest"]()
     return all(
-        needed in held.get(one.asset, {}) and (one.asset == "candles" or held[one.asset][needed].complete)
+        needed in held.get("candles", none) or needed not in observed
+        if one.asset == "candles"
+        else needed in held.get(one.asset, none) and held[one.asset][needed].complete
         for one in LINEAGE[asset].reads
         for needed in one.months(month)
         if needed >= first_month

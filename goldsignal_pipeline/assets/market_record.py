@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from goldsignal_pipeline.market.spread import SpreadTable
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.market.zones import to_datetime, to_instant
 from goldsignal_pipeline.simulation.bars import BaseBars
-from goldsignal_pipeline.storage import candles
+from goldsignal_pipeline.storage import candles, digests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,18 +24,35 @@ if TYPE_CHECKING:
 BASES: Final = (Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.M30, Timeframe.H1)
 _COLUMNS: Final = ("timeframe", "timestamp", "open", "high", "low", "close", "volume", "source", "base_timeframe")
 _INSTANT: Final = timedelta(microseconds=1)
+_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_OLDEST: Final = text(
+    "SELECT min(oldest) FROM unnest(CAST(:timeframes AS text[])) AS listed (timeframe), LATERAL ("
+    " SELECT min(timestamp) AS oldest FROM goldsignal.candles AS held"
+    " WHERE held.symbol = :symbol AND held.timeframe = listed.timeframe AND held.timestamp >= :since) AS first"
+)
 
 
 def record_start(connection: Connection, *, symbol: str) -> datetime | None:
     """The open of the oldest candle of a symbol; None without any."""
-    query = text(
-        "SELECT min(oldest) FROM unnest(CAST(:timeframes AS text[])) AS listed (timeframe), LATERAL ("
-        " SELECT min(timestamp) AS oldest FROM goldsignal.candles AS held"
-        " WHERE held.symbol = :symbol AND held.timeframe = listed.timeframe) AS first"
-    )
-    parameters = {"symbol": symbol, "timeframes": [str(timeframe) for timeframe in Timeframe]}
-    oldest: datetime | None = connection.execute(query, parameters).scalar_one()
-    return oldest
+    return _oldest(connection, symbol=symbol, since=_BEGINNING)
+
+
+def unbroken_records(connection: Connection, *, symbol: str, months: Sequence[str]) -> dict[datetime, list[str]]:
+    """The months by the open of the oldest candle of their record, which a month without any candle ends.
+
+    After such a hole indicators have to warm up again, as at the beginning. Months before the first candle are left out.
+    """
+    held = digests.by_month(connection, asset="candles", symbol=symbol)
+    filled = {month for month, digest in held.items() if digest.rows}
+    begins = sorted(month for month in filled if next_month(month, steps=-1) not in filled)
+    found: dict[datetime, list[str]] = {}
+    for first, beyond in zip(begins, [*begins[1:], None], strict=True):
+        own = [month for month in months if first <= month and (beyond is None or month < beyond)]
+        # The bar of midnight opened in the month before.
+        oldest = _oldest(connection, symbol=symbol, since=month_start(next_month(first, steps=-1)))
+        if own and oldest is not None:
+            found[oldest] = own
+    return found
 
 
 def frames(
@@ -75,3 +92,9 @@ def month_bounds(months: Sequence[str]) -> tuple[datetime, datetime]:
 def newest_close(bars: BaseBars) -> datetime | None:
     """Up to when the bars tell what happened; None without any."""
     return to_datetime(np.datetime64(bars.known_until)) if len(bars) else None
+
+
+def _oldest(connection: Connection, *, symbol: str, since: datetime) -> datetime | None:
+    parameters = {"symbol": symbol, "since": since, "timeframes": [str(timeframe) for timeframe in Timeframe]}
+    oldest: datetime | None = connection.execute(_OLDEST, parameters).scalar_one()
+    return oldest

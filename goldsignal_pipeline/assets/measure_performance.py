@@ -14,7 +14,7 @@ import pandas as pd
 
 from goldsignal_pipeline.assets import market_record
 from goldsignal_pipeline.assets.decide_inputs import Inputs, read_inputs
-from goldsignal_pipeline.assets.keeping import Kept, Writing, keep
+from goldsignal_pipeline.assets.keeping import Kept, Writing, by_symbol, keep
 from goldsignal_pipeline.assets.outcome_rows import scored_outcomes
 from goldsignal_pipeline.assets.rules import performance_rules
 from goldsignal_pipeline.market.hours import Days, load_calendar
@@ -24,7 +24,7 @@ from goldsignal_pipeline.selection.gate_material import keys_of
 from goldsignal_pipeline.selection.history import days_of, tracks_of
 from goldsignal_pipeline.selection.month_fold import Judged
 from goldsignal_pipeline.selection.performance_rows import Performance, performance_rows
-from goldsignal_pipeline.storage import candles, operator_events
+from goldsignal_pipeline.storage import operator_events
 from goldsignal_pipeline.storage.locks import lock_months
 from goldsignal_pipeline.storage.performance import STRATEGY_PERFORMANCE
 from goldsignal_pipeline.storage.signals import read_decisions, read_outcomes, read_signals
@@ -47,20 +47,20 @@ def measure_performance(database: Database, settings: Settings, writing: Writing
     done = Kept()
     with database.transaction() as connection:
         lock_months(connection, table="strategy_performance", months=writing.months)
-        for symbol in candles.symbols(connection, start=writing.earlier(1), end=writing.end):
-            inputs = read_inputs(connection, strategies, symbol=symbol, writing=writing, base=settings.base_timeframe)
-            measured = measured_days(connection, inputs, strategies, writing=writing)
+        for symbol, own in by_symbol(connection, writing):
+            inputs = read_inputs(connection, strategies, symbol=symbol, writing=own, base=settings.base_timeframe)
+            measured = measured_days(connection, inputs, strategies, writing=own)
             merged = keep(
                 connection,
-                writing,
+                own,
                 asset="strategy_performance",
                 symbol=symbol,
                 shape=STRATEGY_PERFORMANCE,
                 time="day",
                 rows=measured.rows,
-                rules=performance_rules(strategies, grace=writing.grace, now=writing.now),
+                rules=performance_rules(strategies, grace=own.grace, now=own.now),
             )
-            _tell_transitions(connection, inputs, measured, writing=writing)
+            _tell_transitions(connection, inputs, measured, writing=own)
             done = done.with_symbol(symbol, merged)
     return done
 

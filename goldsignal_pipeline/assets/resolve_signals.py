@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from goldsignal_pipeline.assets import market_record
-from goldsignal_pipeline.assets.keeping import Kept, Writing, digests_by_month, keep_digests
+from goldsignal_pipeline.assets.keeping import Kept, Writing, by_symbol, digests_by_month, keep_digests
 from goldsignal_pipeline.assets.outcome_rows import new_events, outcome_rows, trade_events
 from goldsignal_pipeline.assets.rules import trades_rules
 from goldsignal_pipeline.market.digests import combine
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.simulation.closed_trades import trade_table
-from goldsignal_pipeline.storage import candles, keyed_rows
+from goldsignal_pipeline.storage import keyed_rows
 from goldsignal_pipeline.storage.keyed_rows import MergeResult, Scope
 from goldsignal_pipeline.storage.locks import lock_months
 from goldsignal_pipeline.storage.signals import (
@@ -44,8 +44,8 @@ def resolve_signals(database: Database, writing: Writing) -> Kept:
     done = Kept()
     with database.transaction() as connection:
         lock_months(connection, table="outcomes", months=writing.months)
-        for symbol in candles.symbols(connection, start=writing.earlier(EARLIER_MONTHS), end=writing.end):
-            done = done.with_symbol(symbol, _resolve(connection, symbol=symbol, writing=writing))
+        for symbol, own in by_symbol(connection, writing):
+            done = done.with_symbol(symbol, _resolve(connection, symbol=symbol, writing=own))
     return done
 
 

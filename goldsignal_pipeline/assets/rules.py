@@ -49,6 +49,18 @@ def deciding_rules(strategies: Sequence[Strategy], *, grace: timedelta, record: 
     return lambda month: [*told, record.digest(until=month_start(next_month(month)))]
 
 
+def graph_rules(strategies: Sequence[Strategy], *, grace: timedelta, now: datetime, record: GateRecord) -> dict[str, Rules]:
+    """The rules of every asset of the lineage."""
+    return {
+        "setups": setups_rules(strategies),
+        "backtest_trades": trades_rules(grace=grace),
+        "backtest_results": results_rules(strategies, grace=grace, now=now),
+        "signals": deciding_rules(strategies, grace=grace, record=record),
+        "outcomes": trades_rules(grace=grace),
+        "strategy_performance": performance_rules(strategies, grace=grace, now=now),
+    }
+
+
 def performance_rules(strategies: Sequence[Strategy], *, grace: timedelta, now: datetime) -> Rules:
     """Performance depends on what results depend on."""
     return results_rules(strategies, grace=grace, now=now)

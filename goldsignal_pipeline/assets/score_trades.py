@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from goldsignal_pipeline.assets import market_record
-from goldsignal_pipeline.assets.keeping import Kept, Writing, held_digests, keep
+from goldsignal_pipeline.assets.keeping import Kept, Writing, by_symbol, held_digests, keep
 from goldsignal_pipeline.assets.lineage import is_complete
 from goldsignal_pipeline.assets.rules import results_rules
 from goldsignal_pipeline.market.hours import Days, load_calendar
@@ -24,7 +24,6 @@ from goldsignal_pipeline.selection.history import days_of, tracks_of
 from goldsignal_pipeline.simulation.closed_trades import scored
 from goldsignal_pipeline.simulation.random_entries import p_values, random_entries
 from goldsignal_pipeline.simulation.result_rows import result_rows
-from goldsignal_pipeline.storage import candles
 from goldsignal_pipeline.storage.backtests import BACKTEST_RESULTS, read_trades
 from goldsignal_pipeline.storage.locks import lock_months
 from goldsignal_pipeline.storage.setups import read_setups
@@ -46,17 +45,17 @@ def score_trades(database: Database, writing: Writing) -> Kept:
     done = Kept()
     with database.transaction() as connection:
         lock_months(connection, table="backtest_results", months=writing.months)
-        for symbol in candles.symbols(connection, start=writing.earlier(EARLIER_MONTHS), end=writing.end):
-            rows = tested_rows(connection, strategies, symbol=symbol, writing=writing)
+        for symbol, own in by_symbol(connection, writing):
+            rows = tested_rows(connection, strategies, symbol=symbol, writing=own)
             merged = keep(
                 connection,
-                writing,
+                own,
                 asset="backtest_results",
                 symbol=symbol,
                 shape=BACKTEST_RESULTS,
                 time="day",
                 rows=rows,
-                rules=results_rules(strategies, grace=writing.grace, now=writing.now),
+                rules=results_rules(strategies, grace=own.grace, now=own.now),
             )
             done = done.with_symbol(symbol, merged)
     return done

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from goldsignal_pipeline.assets import market_record
-from goldsignal_pipeline.assets.keeping import Kept, Writing, keep
+from goldsignal_pipeline.assets.keeping import Kept, Writing, by_symbol, keep
 from goldsignal_pipeline.assets.rules import trades_rules
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.simulation.closed_trades import trade_table
-from goldsignal_pipeline.storage import candles
 from goldsignal_pipeline.storage.backtests import BACKTEST_TRADES
 from goldsignal_pipeline.storage.locks import lock_months
 from goldsignal_pipeline.storage.setups import read_setups
@@ -34,16 +33,16 @@ def trade_setups(database: Database, writing: Writing) -> Kept:
     done = Kept()
     with database.transaction() as connection:
         lock_months(connection, table="backtest_trades", months=writing.months)
-        for symbol in candles.symbols(connection, start=writing.earlier(EARLIER_MONTHS), end=writing.end):
+        for symbol, own in by_symbol(connection, writing):
             merged = keep(
                 connection,
-                writing,
+                own,
                 asset="backtest_trades",
                 symbol=symbol,
                 shape=BACKTEST_TRADES,
                 time="resolved_at",
-                rows=closed_trades(connection, symbol=symbol, writing=writing),
-                rules=trades_rules(grace=writing.grace),
+                rows=closed_trades(connection, symbol=symbol, writing=own),
+                rules=trades_rules(grace=own.grace),
             )
             done = done.with_symbol(symbol, merged)
     return done

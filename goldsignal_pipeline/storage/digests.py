@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, Row, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from goldsignal_pipeline.storage.tables import PartitionDigest
@@ -67,21 +68,31 @@ def by_month(connection: Connection, *, asset: str, symbol: str) -> dict[str, Di
         .where(PartitionDigest.asset == asset, PartitionDigest.symbol == symbol)
         .order_by(PartitionDigest.month)
     )
-    return {
-        row.month: Digest(
-            rows=row.rows,
-            digest=row.digest,
-            inputs_digest=row.inputs_digest,
-            complete=row.complete,
-            code_version=row.code_version,
-            computed_at=row.computed_at,
-            run_id=row.run_id,
-        )
-        for row in connection.execute(query)
-    }
+    return {row.month: _digest(row) for row in connection.execute(query)}
+
+
+def by_asset(connection: Connection, *, symbol: str) -> dict[str, dict[str, Digest]]:
+    """The digest of every stored month of every asset that has any, months ascending."""
+    query = select(PartitionDigest.__table__).where(PartitionDigest.symbol == symbol).order_by(PartitionDigest.month)
+    found: dict[str, dict[str, Digest]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.asset, {})[row.month] = _digest(row)
+    return found
 
 
 def symbols(connection: Connection, *, asset: str) -> list[str]:
     """The symbols an asset has months of, by name."""
     query = select(PartitionDigest.symbol).where(PartitionDigest.asset == asset).distinct().order_by(PartitionDigest.symbol)
     return list(connection.execute(query).scalars())
+
+
+def _digest(row: Row[Any]) -> Digest:
+    return Digest(
+        rows=row.rows,
+        digest=row.digest,
+        inputs_digest=row.inputs_digest,
+        complete=row.complete,
+        code_version=row.code_version,
+        computed_at=row.computed_at,
+        run_id=row.run_id,
+    )
