@@ -165,12 +165,16 @@ def _cuts(record: Record, whole: Rows) -> list[Cut]:
 
 def _compare(proof: Proof, whole: Rows, outcome: _Outcome, span: Span, *, tolerance: Tolerance = EXACT) -> Bias | None:
     if isinstance(outcome, _Raised):
-        return Bias(proof, "", None, "", f"{outcome.words}, where the bars known by {span.last}Z are the same")
+        return Bias(proof, "", None, "", f"{outcome.words}, where the bars known by {_words(span.last)} are the same")
     difference = first_difference(whole, outcome, span=span, tolerance=tolerance)
     if difference is None:
         return None
-    detail = f"{difference}, in what was known by {span.last}Z"
+    detail = f"{difference}, in what was known by {_words(span.last)}"
     return Bias(proof, difference.column, to_datetime(difference.bar), difference.direction, detail)
+
+
+def _words(instant: np.datetime64) -> str:
+    return f"{to_datetime(instant):%Y-%m-%d %H:%M} UTC"
 
 
 def _until(cut: Cut) -> Span:

@@ -97,6 +97,6 @@ def record_of(bars: pd.DataFrame, *, given: Timeframe, timeframe: Timeframe, war
     oldest = start + np.timedelta64(warm_up_days, "D")
     warm = [month for month in touched if oldest <= month_start(month) < last]
     if not warm:
-        what = f"the bars begin at {start}Z, and no month in them begins {warm_up_days} days later"
+        what = f"the bars begin on {to_datetime(start):%Y-%m-%d}, and no month in them begins {warm_up_days} days later"
         raise DataError(what, done="nothing was proved", fix="give more bars")
     return Record(timeframe, warm_up_days, candles, closes, to_datetime(start), tuple(warm[-PROVED_MONTHS:]))

@@ -61,6 +61,7 @@ def test_what_is_not_run_is_listed_here() -> None:
         ("docs/how-to/own-postgresql.md", "needs a server of your own"),
         ("docs/how-to/repair.md", "removes caches of the folder it runs in"),
         ("docs/how-to/run-as-a-service.md", "needs another machine"),
+        ("docs/how-to/write-a-strategy.md", "changes the environment that the suite runs in"),
         (TUTORIAL, "clones, installs everything again and stays; the tests start what it starts"),
     }
 
