@@ -10,6 +10,7 @@ from goldsignal_pipeline.assets.failures import RETRY_TRANSIENT, told
 from goldsignal_pipeline.assets.lineage import dependencies
 from goldsignal_pipeline.assets.partitions import months
 from goldsignal_pipeline.assets.schemas import table_metadata
+from goldsignal_pipeline.assets.telling import tell_months
 from goldsignal_pipeline.assets.versions import SETUPS_VERSION
 from goldsignal_pipeline.resources import ClockResource, DatabaseResource, SettingsResource
 
@@ -42,5 +43,6 @@ def setups(
     writing = Writing.of_run(context, now=clock.now(), grace=chosen.grace)
     with database.open() as opened:
         done = find_setups(opened, writing)
+        tell_months(context, opened, asset="setups")
     context.log.info(done.sentence("Setups"))
     return dg.MaterializeResult()

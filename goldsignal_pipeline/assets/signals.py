@@ -10,6 +10,7 @@ from goldsignal_pipeline.assets.failures import RETRY_TRANSIENT, told
 from goldsignal_pipeline.assets.lineage import dependencies
 from goldsignal_pipeline.assets.partitions import months
 from goldsignal_pipeline.assets.schemas import table_metadata
+from goldsignal_pipeline.assets.telling import tell_months
 from goldsignal_pipeline.assets.versions import SIGNALS_VERSION
 from goldsignal_pipeline.resources import ClockResource, DatabaseResource, SettingsResource
 
@@ -44,5 +45,6 @@ def signals(
     writing = Writing.of_run(context, now=clock.now(), grace=chosen.grace)
     with database.open() as opened:
         done = decide(opened, chosen, writing, live_symbol=live_symbol_of(context, chosen))
+        tell_months(context, opened, asset="signals")
     context.log.info(done.sentence("Verdicts and signals"))
     return dg.MaterializeResult()

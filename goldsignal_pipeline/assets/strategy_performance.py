@@ -10,6 +10,7 @@ from goldsignal_pipeline.assets.failures import RETRY_TRANSIENT, told
 from goldsignal_pipeline.assets.lineage import dependencies
 from goldsignal_pipeline.assets.partitions import months
 from goldsignal_pipeline.assets.schemas import table_metadata
+from goldsignal_pipeline.assets.telling import tell_months
 from goldsignal_pipeline.assets.versions import STRATEGY_PERFORMANCE_VERSION
 from goldsignal_pipeline.resources import ClockResource, DatabaseResource, SettingsResource
 
@@ -42,5 +43,6 @@ def strategy_performance(
     writing = Writing.of_run(context, now=clock.now(), grace=chosen.grace)
     with database.open() as opened:
         done = measure_performance(opened, chosen, writing)
+        tell_months(context, opened, asset="strategy_performance")
     context.log.info(done.sentence("Performance"))
     return dg.MaterializeResult()

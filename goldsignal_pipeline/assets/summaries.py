@@ -62,8 +62,8 @@ def _raw_month(connection: Connection, symbol: str, month: str) -> dict[str, Any
         "bars": sum(row["bars"] for row in rows),
         "revisions": sum(row["versions"] - row["bars"] for row in rows),
         "rejected": sum(row["rows"] for row in rejected),
-        "observations": _table(rows),
-        "rejected_by_reason": _table(rejected),
+        "observations": table(rows),
+        "rejected_by_reason": table(rejected),
     }
 
 
@@ -74,9 +74,9 @@ def _candles_month(connection: Connection, month: str, *, with_pictures: bool) -
     metadata: dict[str, Any] = {
         "candles": sum(row["candles"] for row in rows),
         "missing_bars": int(sum(row["missing"] for row in days)),
-        "by_timeframe": _table(rows),
-        "completeness": _table(days),
-        "blocked_days": _table(blocked.mappings().all()),
+        "by_timeframe": table(rows),
+        "completeness": table(days),
+        "blocked_days": table(blocked.mappings().all()),
     }
     if with_pictures:
         for symbol in sorted({row["symbol"] for row in rows}):
@@ -94,7 +94,8 @@ def _chart(connection: Connection, symbol: str, month: str) -> str:
     return "No candles in this month."
 
 
-def _table(rows: Sequence[Mapping[Any, Any]]) -> dg.TableMetadataValue | str:
+def table(rows: Sequence[Mapping[Any, Any]]) -> dg.TableMetadataValue | str:
+    """Rows of a query as a table of metadata; "none" without any."""
     if not rows:
         return "none"
     return dg.MetadataValue.table([dg.TableRecord({str(key): _cell(value) for key, value in row.items()}) for row in rows])

@@ -1,0 +1,82 @@
+"""The graph as Dagster runs it, on a real PostgreSQL: a range in one run, told month by month, and twice the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+import pytest
+from sqlalchemy import text
+
+from goldsignal_pipeline.definitions import definitions
+from goldsignal_pipeline.market.timeframes import Timeframe
+from goldsignal_pipeline.storage.database import Database
+from goldsignal_pipeline_tests.assets.conftest import Materialize, materialize  # noqa: F401  (a fixture)
+from goldsignal_pipeline_tests.assets.support import step_failures
+from goldsignal_pipeline_tests.graph import MONTHS, NOW, hourly_market
+
+ASSETS = ("setups", "backtest_trades", "backtest_results", "signals", "outcomes", "strategy_performance")
+TABLES = (*ASSETS, "gate_decisions", "signal_events", "gate_states", "gate_events", "partition_digests", "strategies")
+
+
+def contents(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table of the graph, the run that wrote it included."""
+    with database.transaction(read_only=True) as connection:
+        return {name: sorted(map(str, connection.execute(text(f"SELECT * FROM {name}")))) for name in TABLES}
+
+
+@pytest.fixture
+def run(graph_database: Database, materialize: Materialize) -> dg.ExecuteInProcessResult:  # noqa: F811  (the fixture)
+    selection = [*definitions.assets, *(one for one in definitions.asset_checks if "feed_is_fresh" not in str(one.check_keys))]
+    before = contents(graph_database)
+    result = materialize(
+        MONTHS[-2],
+        MONTHS[-1],
+        now=NOW,
+        provider=hourly_market(),
+        selection=selection,
+        other_database=graph_database,
+        base_timeframe=Timeframe.H1,
+    )
+    assert result.success, step_failures(result)
+    assert contents(graph_database) == before, "I19: a second run of the same range changes nothing"
+    return result
+
+
+def test_a_range_of_every_asset_is_one_run_and_tells_each_month_what_it_holds(run: dg.ExecuteInProcessResult) -> None:
+    for asset in ASSETS:
+        events = run.asset_materializations_for_node(asset)
+        by_month = {event.partition: event.metadata for event in events}
+        assert by_month.keys() == set(MONTHS[-2:]), asset
+    signals = {event.partition: event.metadata for event in run.asset_materializations_for_node("signals")}
+    told = signals[MONTHS[-2]]
+    assert told["verdicts"].value >= told["accepted"].value
+    verdicts = [record.data for record in told["reasons_for_silence"].records]
+    assert sum(row["setups"] for row in verdicts) == told["verdicts"].value - told["accepted"].value
+    outcomes = {event.partition: event.metadata for event in run.asset_materializations_for_node("outcomes")}
+    assert "data:image/png" in str(outcomes[MONTHS[-2]]["chart"].value)
+
+
+def test_pictures_stay_small_because_every_one_is_a_row_of_the_event_log(run: dg.ExecuteInProcessResult) -> None:
+    charts = [
+        event.metadata["chart"].value
+        for asset in ("backtest_trades", "outcomes", "strategy_performance")
+        for event in run.asset_materializations_for_node(asset)
+    ]
+    assert len(charts) == 6
+    assert max(len(chart) for chart in charts) < 20_000
+
+
+def test_live_runs_draw_nothing(graph_database: Database, materialize: Materialize) -> None:  # noqa: F811  (the fixture)
+    selection = [one for one in definitions.assets if one.key.to_user_string() in ("outcomes", "strategy_performance")]
+    result = materialize(
+        MONTHS[-1],
+        MONTHS[-1],
+        now=NOW,
+        selection=selection,
+        tags={"goldsignal/kind": "live"},
+        other_database=graph_database,
+        base_timeframe=Timeframe.H1,
+    )
+    assert result.success, step_failures(result)
+    assert all("chart" not in event.metadata for event in result.asset_materializations_for_node("outcomes"))
