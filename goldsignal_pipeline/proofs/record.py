@@ -93,7 +93,7 @@ def record_of(bars: pd.DataFrame, *, given: Timeframe, timeframe: Timeframe, war
     candles = {key: bars if key is given else resample(bars, target=key) for key in wanted}
     closes = {key: bar_close(instants_of(frame["timestamp"]), timeframe=key) for key, frame in candles.items()}
     start, last = instants_of(bars["timestamp"])[0], closes[timeframe][-1]
-    touched = np.arange(start.astype("datetime64[M]"), last.astype("datetime64[M]") + 1).astype(str).tolist()
+    touched = np.arange(start.astype("datetime64[M]"), last.astype("datetime64[M]") + np.timedelta64(1, "M")).astype(str).tolist()
     oldest = start + np.timedelta64(warm_up_days, "D")
     warm = [month for month in touched if oldest <= month_start(month) < last]
     if not warm:

@@ -50,6 +50,7 @@ MISSING: Final = np.iinfo(np.int64).min
 P_VALUE_COLUMNS: Final = ("day", *KEY_COLUMNS, "window_days", "p_value")
 _ATR_WARM_UP: Final = np.timedelta64(21, "D")
 _DAY: Final = np.timedelta64(1, "D")
+_MONTH: Final = np.timedelta64(1, "M")
 _NONE: Final = np.zeros(0, dtype=np.intp)
 _LEVELS: Final = ("stop", "take_profit_1", "take_profit_2")
 
@@ -188,7 +189,7 @@ def _with_setups(closed: pd.DataFrame, *, setups: pd.DataFrame) -> pd.DataFrame:
 def _pool(
     month: np.datetime64, timeframe: Timeframe, *, bars: BaseBars, candles: pd.DataFrame, calendar: TradingCalendar
 ) -> _Pool:
-    start, last_day = month.astype("datetime64[us]"), ((month + 1).astype("datetime64[D]") - _DAY).astype("datetime64[us]")
+    start, last_day = month.astype("datetime64[us]"), ((month + _MONTH).astype("datetime64[D]") - _DAY).astype("datetime64[us]")
     minutes = calendar.expected_opens(timeframe=Timeframe.M1, start=to_datetime(start), end=to_datetime(last_day))
     deadlines = calendar.add_open_time(minutes, minutes=HOLD_MINUTES[timeframe])
     minutes, deadlines = minutes[deadlines < last_day], deadlines[deadlines < last_day]
