@@ -119,7 +119,8 @@ def advance(
                 setups.append(one)
             else:
                 state = learn(state, one, policy=policy, calendar=calendar)
-        for setup in sorted(setups, key=lambda one: _rank_order(state, one)):
+        standings = state.standings
+        for setup in sorted(setups, key=lambda one: judging_order(standings.get(_track(one)), one.key)):
             decision = _decide(state, setup, policy=policy, calendar=calendar)
             decisions.append(decision)
             if decision.is_accepted:
@@ -127,8 +128,13 @@ def advance(
     return state, tuple(decisions)
 
 
+def judging_order(standing: Standing | None, key: SetupKey) -> tuple[float, SetupKey]:
+    """In which order setups of one instant are judged: best ranked first, then by key."""
+    return -_score(standing), key
+
+
 def _decide(state: GateState, setup: Setup, *, policy: GatePolicy, calendar: TradingCalendar) -> Decision:
-    standing = state.standings.get((setup.key.strategy, setup.key.timeframe))
+    standing = state.standings.get(_track(setup))
     size = size_of(
         account_usd=policy.account_usd,
         planned_risk_ticks=setup.planned_risk_ticks,
@@ -266,8 +272,8 @@ def _score(standing: Standing | None) -> float:
     return -math.inf if standing is None or math.isnan(standing.rank_score) else standing.rank_score
 
 
-def _rank_order(state: GateState, setup: Setup) -> tuple[float, SetupKey]:
-    return -_score(state.standings.get((setup.key.strategy, setup.key.timeframe))), setup.key
+def _track(setup: Setup) -> tuple[str, str]:
+    return setup.key.strategy, setup.key.timeframe
 
 
 def _rank(state: GateState, standing: Standing | None) -> int | None:

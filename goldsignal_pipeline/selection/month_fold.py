@@ -33,7 +33,7 @@ from goldsignal_pipeline.selection.degradation import (
     advance_degradation,
 )
 from goldsignal_pipeline.selection.evidence import Evidence, is_eligible
-from goldsignal_pipeline.selection.gate import Decision, advance
+from goldsignal_pipeline.selection.gate import Decision, advance, judging_order
 from goldsignal_pipeline.selection.gate_inputs import (
     DataBlock,
     GateInput,
@@ -47,7 +47,7 @@ from goldsignal_pipeline.selection.gate_inputs import (
     Step,
 )
 from goldsignal_pipeline.selection.gate_policy import GatePolicy
-from goldsignal_pipeline.selection.gate_state import GateState
+from goldsignal_pipeline.selection.gate_state import GateState, reach
 from goldsignal_pipeline.selection.standings import Tested, Track
 
 _DAY: Final = timedelta(days=1)
@@ -129,24 +129,32 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """The state after the days, every verdict in order, and the health of each track at the end of each day that is over."""
+    """The state after the days, every verdict in order, and the health of each track at the end of each day that is over.
+
+    `outcomes` are the results of signals and shadows that became known in these days, `ends` the state at the end of each day
+    that is over.
+    """
 
     state: SelectionState
     decisions: tuple[Decision, ...]
     health: Mapping[date, Mapping[Track, DegradationState]]
     transitions: tuple[tuple[Track, Transition], ...]
+    outcomes: tuple[Judged, ...]
+    ends: Mapping[date, SelectionState]
 
 
 def fold_days(
     state: SelectionState, material: Material, *, days: Sequence[date], until: datetime, calendar: TradingCalendar
 ) -> Folded:
     """Decide over consecutive `days` (UTC); what became known after `until` is not read."""
-    inputs = _dated_inputs(material, followed=state.followed)
+    inputs = _dated_inputs(material, followed=state.followed, start=_midnight(days[0])) if days else {}
     decisions: list[Decision] = []
     health: dict[date, Mapping[Track, DegradationState]] = {}
+    ends: dict[date, SelectionState] = {}
     transitions: list[tuple[Track, Transition]] = []
     trading_days = _trading_days(days, calendar=calendar)
     outcomes = _Outcomes(material.tracks)
+    ended: list[Judged] = []
     for day in days:
         start, end = _midnight(day), _midnight(day) + _DAY
         if start > until:
@@ -155,12 +163,13 @@ def fold_days(
         known = [one for one in inputs.get(day, ()) if one.at < before]
         state, made = _decide(state, known, material=material, start=start, before=before, calendar=calendar)
         decisions += made
-        state = _settle(state, material, made=made, before=before)
+        state, new = _settle(state, material, made=made, before=before)
+        ended += new
         if end <= until:
             state, moved = _age(state, outcomes, day=day, is_trading_day=day in trading_days)
             transitions += moved
-            health[day] = state.health
-    return Folded(state, tuple(decisions), health, tuple(transitions))
+            health[day], ends[day] = state.health, state
+    return Folded(state, tuple(decisions), health, tuple(transitions), tuple(ended), ends)
 
 
 def progress_of(key: SetupKey, steps: TradeSteps) -> Iterable[Progress]:
@@ -175,7 +184,7 @@ def progress_of(key: SetupKey, steps: TradeSteps) -> Iterable[Progress]:
         yield Progress(key, steps.resolved_at, Step.CLOSED, steps.entry_at, steps.net_r, steps.net_usd)
 
 
-def _dated_inputs(material: Material, *, followed: Mapping[SetupKey, bool]) -> Mapping[date, list[GateInput]]:
+def _dated_inputs(material: Material, *, followed: Mapping[SetupKey, bool], start: datetime) -> Mapping[date, list[GateInput]]:
     """Setups, given verdicts, facts and steps by the day in which they become known."""
     by_day: dict[date, list[GateInput]] = {}
     given_keys = material.given.keys()
@@ -183,11 +192,18 @@ def _dated_inputs(material: Material, *, followed: Mapping[SetupKey, bool]) -> M
     told += material.facts
     told += _blocks(material)
     told += [Published(one.setup, one.decision.size.ounces) for one in material.given.values() if one.decision.is_accepted]
-    keys = {setup.key for setup in material.setups} | given_keys | followed.keys()
-    told += [step for key in keys if key in material.steps for step in progress_of(key, material.steps[key])]
+    keys = {setup.key for setup in material.setups} | given_keys
+    told += [step for key in keys - followed.keys() for step in _steps(material, key)]
+    # Revised candles may end a trade before the first day; told again, earlier steps of the others change nothing.
+    told += [replace(step, at=max(step.at, start)) for key in followed for step in _steps(material, key)]
     for one in told:
         by_day.setdefault(_utc_day(one.at), []).append(one)
     return by_day
+
+
+def _steps(material: Material, key: SetupKey) -> Iterable[Progress]:
+    steps = material.steps.get(key)
+    return () if steps is None else progress_of(key, steps)
 
 
 def _blocks(material: Material) -> list[DataBlock]:
@@ -218,7 +234,7 @@ def _decide(
     """The gate over one day up to `before`, in spans of equal terms; given verdicts stand among the others in order of time."""
     gate = replace(state.gate, news=frozenset(one for one in state.gate.news if one > start - _NEWS_MEMORY))
     made: list[Decision] = []
-    changes = [terms.since for terms in material.terms if start < terms.since < before]
+    changes = sorted({terms.since for terms in material.terms if start < terms.since < before})
     for begin, stop in zip([start, *changes], [*changes, before], strict=True):
         terms = next(terms for terms in reversed(material.terms) if terms.since <= begin)
         tested = material.tested.get(start.date(), ())
@@ -227,9 +243,9 @@ def _decide(
         gate, decisions = advance(gate, [*standings, *span], policy=terms.policy, calendar=calendar)
         made += decisions
     made += [one.decision for one in material.given.values() if start <= one.decision.at < before]
-    # What every day is told anew is no memory.
-    gate = replace(gate, standings={}, blocked_days=frozenset())
-    return replace(state, gate=gate), sorted(made, key=lambda decision: decision.at)
+    # What every day is told anew is no memory, and the state is that of an instant, whatever was the last to be judged before it.
+    gate = replace(reach(gate, before), through=before - _INSTANT, standings={}, blocked_days=frozenset())
+    return replace(state, gate=gate), sorted(made, key=lambda one: (one.at, *judging_order(one.standing, one.key)))
 
 
 def _standings(
@@ -249,13 +265,15 @@ def _standings(
     return standings
 
 
-def _settle(state: SelectionState, material: Material, *, made: Sequence[Decision], before: datetime) -> SelectionState:
+def _settle(
+    state: SelectionState, material: Material, *, made: Sequence[Decision], before: datetime
+) -> tuple[SelectionState, list[Judged]]:
     """Follow the trades of new signals and shadows, and judge those whose result became known before an instant."""
     new = {one.key: one.is_shadow for one in made if one.is_accepted or one.is_shadow}
     if not new and not state.followed:
-        return state
+        return state, []
     followed = dict(sorted({**state.followed, **new}.items()))
-    judged = list(state.judged)
+    ended: list[Judged] = []
     for key, is_shadow in list(followed.items()):
         steps = material.steps.get(key)
         if steps is None:
@@ -264,10 +282,9 @@ def _settle(state: SelectionState, material: Material, *, made: Sequence[Decisio
             del followed[key]
         elif not steps.is_missed and steps.resolved_at is not None and steps.resolved_at < before:
             del followed[key]
-            judged.append(Judged(steps.resolved_at, steps.entry_at, key, steps.net_r, is_shadow))
-    if len(judged) == len(state.judged):
-        return replace(state, followed=followed)
-    return replace(state, followed=followed, judged=tuple(sorted(judged)))
+            ended.append(Judged(steps.resolved_at, steps.entry_at, key, steps.net_r, is_shadow))
+    judged = tuple(sorted([*state.judged, *ended])) if ended else state.judged
+    return replace(state, followed=followed, judged=judged), sorted(ended)
 
 
 class _Outcomes:

@@ -41,9 +41,10 @@ def setup(at: datetime = NOON, *, direction: Direction = Direction.BUY, strategy
         "atr": 4.0,
         "median_atr": 4.0,
         "is_asia": False,
-        "minutes_to_closing": int(minutes_to_closing(np.array([to_instant(at)]), calendar=CALENDAR)[0]),
-    }
-    return Setup(**(fields | other))  # type: ignore[arg-type]
+    } | other
+    if "minutes_to_closing" not in fields:
+        fields["minutes_to_closing"] = int(minutes_to_closing(np.array([to_instant(at)]), calendar=CALENDAR)[0])
+    return Setup(**fields)  # type: ignore[arg-type]
 
 
 def standing(strategy: str = "ema_momentum", *, at: datetime = LONG_AGO, score: float = 0.1, **other: object) -> Standing:
