@@ -72,10 +72,11 @@ def _conditions_texts(setups: pd.DataFrame, conditions: pd.DataFrame) -> list[st
     objects = _condition_texts(conditions)
     ends = np.append(starts[1:], len(objects))[: len(starts)]
     texts = [f"[{','.join(objects[start:end])}]" for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
-    told = conditions.iloc[starts][_KEY].assign(text=texts)
+    told = conditions.iloc[starts][_KEY].reset_index(drop=True).assign(text=pd.Series(texts, dtype="str"))
     matched = setups[_KEY].assign(setup=np.arange(len(setups))).merge(told, on=_KEY, how="outer")
-    if matched["setup"].isna().any() or len(matched) != len(setups):
-        key = matched.loc[matched["setup"].isna() | matched.duplicated(_KEY), _KEY].iloc[0]
+    misfits = matched["setup"].isna() | matched.duplicated(_KEY)
+    if misfits.any():
+        key = matched.loc[misfits, _KEY].iloc[0]
         raise DataError(
             f"The conditions of ({', '.join(map(str, key))}) belong to no setup, or to two.",
             done="Nothing was stored.",

@@ -50,16 +50,23 @@ class RegistryChange:
 def update_registry(connection: Connection, rows: Iterable[RegistryRow], *, changed_at: datetime) -> RegistryChange:
     """Make the active rows equal to `rows`; rows that are equal already are not written."""
     lock_name(connection, "strategies")
+    given = {row.track: row for row in rows}
+    change = difference(connection, given.values())
+    for track in (*change.added, *change.changed):
+        _put(connection, given[track], changed_at=changed_at)
+    for strategy, timeframe in change.retired:
+        here = (Strategy.strategy == strategy) & (Strategy.timeframe == timeframe)
+        connection.execute(update(Strategy).where(here).values(is_active=False, changed_at=changed_at))
+    return change
+
+
+def difference(connection: Connection, rows: Iterable[RegistryRow]) -> RegistryChange:
+    """What `update_registry` would change."""
     held = {row.track: row for row in read(connection)}
     given = {row.track: row for row in rows}
     added = tuple(sorted(given.keys() - held.keys()))
     changed = tuple(sorted(track for track, row in given.items() if track in held and _content(row) != _content(held[track])))
     retired = tuple(sorted(track for track, row in held.items() if row.is_active and track not in given))
-    for track in (*added, *changed):
-        _put(connection, given[track], changed_at=changed_at)
-    for strategy, timeframe in retired:
-        here = (Strategy.strategy == strategy) & (Strategy.timeframe == timeframe)
-        connection.execute(update(Strategy).where(here).values(is_active=False, changed_at=changed_at))
     return RegistryChange(added, changed, retired)
 
 
