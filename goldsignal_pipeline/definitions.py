@@ -17,8 +17,13 @@ from goldsignal_pipeline.assets.strategies import strategies
 from goldsignal_pipeline.assets.strategy_performance import strategy_performance
 from goldsignal_pipeline.automation import jobs
 from goldsignal_pipeline.automation.retention import retention
-from goldsignal_pipeline.automation.schedules import feed_freshness_schedule, live_cycle_schedule, retention_schedule
-from goldsignal_pipeline.automation.sensors import repair_sensor, run_failure_events
+from goldsignal_pipeline.automation.schedules import (
+    feed_freshness_schedule,
+    live_cycle_schedule,
+    nightly_backtests_schedule,
+    retention_schedule,
+)
+from goldsignal_pipeline.automation.sensors import failed_check_events, repair_sensor, run_failure_events, strategies_sensor
 from goldsignal_pipeline.checks.backtest_results import backtest_results_checks
 from goldsignal_pipeline.checks.backtest_trades import backtest_trades_checks
 from goldsignal_pipeline.checks.candles import candles_checks
@@ -53,9 +58,17 @@ definitions: Final = dg.Definitions(
         strategy_performance_checks,
         feed_is_fresh,
     ],
-    jobs=[jobs.live_cycle, jobs.backfill, jobs.derive, jobs.feed_freshness, retention],
-    schedules=[live_cycle_schedule, feed_freshness_schedule, retention_schedule],
-    sensors=[repair_sensor, run_failure_events],
+    jobs=[
+        jobs.live_cycle,
+        jobs.nightly_backtests,
+        jobs.backfill,
+        jobs.derive,
+        jobs.register_strategies,
+        jobs.feed_freshness,
+        retention,
+    ],
+    schedules=[live_cycle_schedule, nightly_backtests_schedule, feed_freshness_schedule, retention_schedule],
+    sensors=[repair_sensor, strategies_sensor, run_failure_events, failed_check_events],
     resources={
         "database": DatabaseResource(),
         "feed": FeedResource(),

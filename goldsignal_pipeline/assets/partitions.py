@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 import dagster as dg
@@ -23,6 +24,7 @@ def month_start(month: str) -> datetime:
     return datetime.strptime(month, MONTH_FORMAT).replace(tzinfo=UTC)
 
 
+@lru_cache(maxsize=16384)
 def next_month(month: str, *, steps: int = 1) -> str:
     """The month `steps` later (earlier when negative)."""
     start = month_start(month)

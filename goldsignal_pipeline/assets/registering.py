@@ -42,11 +42,21 @@ class Registered:
 
 def register(database: Database, *, now: datetime) -> Registered:
     """Make the active rows those of the installed strategies; equal rows are not written."""
-    rows = tuple(
+    rows = _installed()
+    with database.transaction() as connection:
+        change = strategies.update_registry(connection, rows, changed_at=now)
+    return Registered(rows, change)
+
+
+def is_registered(database: Database) -> bool:
+    """Whether the active rows are those of the installed strategies."""
+    with database.transaction(read_only=True) as connection:
+        return not strategies.difference(connection, _installed())
+
+
+def _installed() -> tuple[RegistryRow, ...]:
+    return tuple(
         RegistryRow(one.name, timeframe.value, one.version, one.parameters.model_dump(mode="json"), one.description)
         for one in load_strategies().values()
         for timeframe in one.timeframes
     )
-    with database.transaction() as connection:
-        change = strategies.update_registry(connection, rows, changed_at=now)
-    return Registered(rows, change)

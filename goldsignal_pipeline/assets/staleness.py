@@ -76,9 +76,9 @@ class Behind:
         """Every month of which something is behind, ascending."""
         return tuple(sorted({month for months in self.assets.values() for month in months}))
 
-    def is_settled(self, *, before: datetime) -> bool:
-        """Whether the observations of all these months have stood since `before`; what is younger has its own run still."""
-        return all(self.observed[month].computed_at < before for month in self.months if month in self.observed)
+    def unsettled(self, *, since: datetime) -> set[str]:
+        """Those of the months in which something was observed since then: it has a run of its own still."""
+        return {month for month in self.months if month in self.observed and self.observed[month].computed_at >= since}
 
 
 def everything_behind(database: Database, basis: Basis) -> list[Behind]:

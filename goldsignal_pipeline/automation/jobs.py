@@ -1,4 +1,7 @@
-"""The jobs: one selection of assets per purpose, each run in one process."""
+"""The jobs: one selection of assets per purpose, each run in one process.
+
+`strategies` has no months. It is registered when it differs from what is installed, and by backfills, not by every cycle.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,25 @@ from typing import Final
 import dagster as dg
 
 PIPELINE: Final = dg.AssetSelection.groups("market", "research", "signals")
+MONTHLY: Final = PIPELINE - dg.AssetSelection.assets("strategies")
 
 LIVE_TAGS: Final = {"goldsignal/kind": "live"}
 BATCH_TAGS: Final = {"goldsignal/kind": "batch"}
 
 live_cycle: Final = dg.define_asset_job(
     "live_cycle",
-    selection=PIPELINE,
+    selection=MONTHLY,
     executor_def=dg.in_process_executor,
     tags=LIVE_TAGS,
-    description="From the newest closed bar to everything that follows from it; runs after every base bar.",
+    description="From the newest closed bar to the signals and results that follow from it; runs after every base bar.",
+)
+
+nightly_backtests: Final = dg.define_asset_job(
+    "nightly_backtests",
+    selection=MONTHLY,
+    executor_def=dg.in_process_executor,
+    tags=BATCH_TAGS,
+    description="The running month again after New York's close, in its first days the one before too, with pictures.",
 )
 
 backfill: Final = dg.define_asset_job(
@@ -24,15 +36,23 @@ backfill: Final = dg.define_asset_job(
     selection=PIPELINE,
     executor_def=dg.in_process_executor,
     tags=BATCH_TAGS,
-    description="Any range of months in one run, by range tags; the CLI and the repair sensor use it.",
+    description="Any range of months in one run, by range tags; the command line and the repair sensor use it.",
 )
 
 derive: Final = dg.define_asset_job(
     "derive",
-    selection=PIPELINE - dg.AssetSelection.assets("raw_candles"),
+    selection=MONTHLY - dg.AssetSelection.assets("raw_candles"),
     executor_def=dg.in_process_executor,
     tags=BATCH_TAGS,
     description="Everything again from the observations that are held; asks no vendor.",
+)
+
+register_strategies: Final = dg.define_asset_job(
+    "register_strategies",
+    selection=dg.AssetSelection.assets("strategies"),
+    executor_def=dg.in_process_executor,
+    tags=BATCH_TAGS,
+    description="The installed strategies as rows; runs on start and when they changed.",
 )
 
 feed_freshness: Final = dg.define_asset_job(

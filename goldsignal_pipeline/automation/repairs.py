@@ -1,31 +1,35 @@
-"""What needs repair, read from our own tables: stale months, and holes that a vendor may fill in late."""
+"""What needs repair, read from our own tables: months that are behind, and holes that a vendor may fill in late."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict
 
-from goldsignal_pipeline.assets.derive import Rules, stale_months
+from goldsignal_pipeline.assets.staleness import Basis, everything_behind, first_range
 from goldsignal_pipeline.market.digests import combine
 from goldsignal_pipeline.market.fetch_plan import plan_fetch
 from goldsignal_pipeline.market.gaps import answered_windows, is_covered
 from goldsignal_pipeline.market.hours import load_calendar
-from goldsignal_pipeline.storage import digests, fetches, raw_candles
+from goldsignal_pipeline.storage import fetches, raw_candles
 
 if TYPE_CHECKING:
     from goldsignal_pipeline.market.sources import Source
     from goldsignal_pipeline.market.timeframes import Timeframe
     from goldsignal_pipeline.providers.base import Provider
+    from goldsignal_pipeline.settings import Settings
     from goldsignal_pipeline.storage.database import Database
+
+
+LONGEST_REPAIR_MONTHS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
 class StaleRange:
-    """Months whose candles must be derived again, and a digest of the observations that made them stale."""
+    """First and last month to compute again, and a digest of what put them behind."""
 
-    months: tuple[str, ...]
+    first_month: str
+    last_month: str
     digest: str
 
 
@@ -37,24 +41,23 @@ class _Span(TypedDict):
     end: datetime
 
 
-def stale_ranges(
-    database: Database, *, grace: timedelta, source_order: Sequence[str], settled_before: datetime
-) -> StaleRange | None:
-    """The stale months of all symbols whose observations have settled; None when there is nothing to derive."""
-    rules = Rules(load_calendar(), grace, tuple(source_order))
+def stale_range(database: Database, settings: Settings, *, now: datetime, settled_before: datetime) -> StaleRange | None:
+    """The first year of what is behind and has settled, of all symbols; None when there is nothing to compute.
+
+    What was observed since `settled_before` still has its own run: the newest month waits for it, and a symbol with other such
+    months is left alone altogether, because an import is on its way.
+    """
     months: set[str] = set()
-    reasons = [rules.inputs_digest([])]
-    with database.transaction(read_only=True) as connection:
-        for symbol in digests.symbols(connection, asset="raw_candles"):
-            observed = digests.by_month(connection, asset="raw_candles", symbol=symbol)
-            stale = stale_months(connection, symbol=symbol, rules=rules)
-            if any(observed[month].computed_at >= settled_before for month in stale if month in observed):
-                continue
-            months |= set(stale)
-            reasons += [f"{symbol} {month} {observed[month].digest if month in observed else ''}" for month in stale]
+    reasons = []
+    for one in everything_behind(database, Basis.of(settings, now=now)):
+        young = one.unsettled(since=settled_before)
+        if young <= {max(one.observed)}:
+            months |= {*one.months} - young
+            reasons.append(one.reasons)
     if not months:
         return None
-    return StaleRange(tuple(sorted(months)), combine(reasons)[:16])
+    first, last = first_range(sorted(months), longest=LONGEST_REPAIR_MONTHS)
+    return StaleRange(first, last, combine(reasons)[:16])
 
 
 def hole_to_refetch(

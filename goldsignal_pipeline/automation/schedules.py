@@ -1,4 +1,4 @@
-"""The schedules: the live cycle after every base bar, freshness every hour, retention every night."""
+"""The schedules: the live cycle after every base bar, the night after New York's close, freshness every hour, retention."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -6,9 +6,9 @@ from typing import Final
 import dagster as dg
 
 from goldsignal_pipeline.assets.partitions import range_tags
-from goldsignal_pipeline.automation.jobs import feed_freshness, live_cycle
+from goldsignal_pipeline.automation.jobs import feed_freshness, live_cycle, nightly_backtests
 from goldsignal_pipeline.automation.retention import retention
-from goldsignal_pipeline.automation.ticks import Idle, LastCycle, cycle_for_tick
+from goldsignal_pipeline.automation.ticks import Idle, LastCycle, cycle_for_tick, night_for_tick
 from goldsignal_pipeline.settings import cached_settings
 
 BAR_CLOSE_TAG: Final = "goldsignal/bar_close"
@@ -48,6 +48,24 @@ def live_cycle_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest 
         return dg.SkipReason(cycle.reason)
     tags = {**range_tags(cycle.first_month, cycle.last_month), BAR_CLOSE_TAG: cycle.bar_close.isoformat()}
     return dg.RunRequest(run_key=cycle.run_key, tags=tags)
+
+
+@dg.schedule(
+    job=nightly_backtests,
+    # In the hour in which gold rests, a quarter after the last cycle of the day.
+    cron_schedule="20 17 * * 1-5",
+    execution_timezone="America/New_York",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="After New York's close on every trading day; live cycles keep the same rows, only pictures wait for the night.",
+)
+def nightly_backtests_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """One run per trading day, over the running month and in its first days the one before."""
+    from goldsignal_pipeline.market.hours import load_calendar
+
+    night = night_for_tick(context.scheduled_execution_time.astimezone(UTC), calendar=load_calendar())
+    if isinstance(night, Idle):
+        return dg.SkipReason(night.reason)
+    return dg.RunRequest(run_key=night.run_key, tags=range_tags(night.first_month, night.last_month))
 
 
 feed_freshness_schedule: Final = dg.ScheduleDefinition(

@@ -1,8 +1,10 @@
 """The sensors: what must be repaired, and what the operator must know.
 
-1. `repair_sensor` finds months whose candles are older than their observations, and stretches worth asking the vendor for
-   again; it asks for one run over their range.
-2. `run_failure_events` writes one operator event per failed run, with the cause and not only the step.
+1. `repair_sensor` finds months that are behind what they are made of, and stretches worth asking the vendor for again; it asks
+   for one run over their range.
+2. `strategies_sensor` asks for the registry on start and whenever the installed strategies changed.
+3. `run_failure_events` writes one operator event per failed run, with the cause and not only the step.
+4. `failed_check_events` writes one operator event per failed check and day.
 """
 
 import json
@@ -12,24 +14,35 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from goldsignal_pipeline.assets.partitions import month_of, next_month, range_tags
-from goldsignal_pipeline.automation.jobs import backfill, derive
+from goldsignal_pipeline.assets.partitions import month_of, range_tags
+from goldsignal_pipeline.automation.jobs import BATCH_TAGS, backfill, derive, register_strategies
 from goldsignal_pipeline.resources import ClockResource, DatabaseResource, FeedResource, SettingsResource
 
 if TYPE_CHECKING:
+    from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
+
     from goldsignal_pipeline.storage.database import Database
 
-LONGEST_REPAIR_MONTHS: Final = 12
-# A live cycle stores observations and derives candles seconds later; what is younger than this is its work, not a repair.
+# A live cycle stores observations and computes what follows seconds later; what is younger than this is its work, not a repair.
 SETTLING_TIME: Final = timedelta(minutes=3)
+# A run that is older and not finished has lost its process.
+LONGEST_RUN: Final = timedelta(hours=1)
 HOLES_LOOKBACK_DAYS: Final = 7
+UNFINISHED: Final = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+NOTHING_TO_REPAIR: Final = "no month is behind what it is made of, and no recent hole is worth a call"
 
 
 @dg.sensor(
     jobs=[derive, backfill],
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks for the months whose candles are older than their observations, and for recent holes of the vendor.",
+    description="Asks for the months that are behind what they are made of, and for recent holes of the vendor.",
 )
 def repair_sensor(
     context: dg.SensorEvaluationContext,
@@ -39,11 +52,15 @@ def repair_sensor(
     settings: SettingsResource,
 ) -> dg.SensorResult | dg.SkipReason:
     """At most one derive run and one backfill run per tick, each keyed by what it repairs."""
-    from goldsignal_pipeline.automation.repairs import hole_to_refetch, stale_ranges
+    from goldsignal_pipeline.automation.repairs import hole_to_refetch, stale_range
 
     now, chosen = clock.now(), settings.read()
     with database.open() as opened:
-        stale = stale_ranges(opened, grace=chosen.grace, source_order=chosen.source_order, settled_before=now - SETTLING_TIME)
+        stale = (
+            None
+            if _is_batch_running(context.instance, now=now)
+            else stale_range(opened, chosen, now=now, settled_before=now - SETTLING_TIME)
+        )
         hole = hole_to_refetch(
             opened,
             feed.provider(opened, clock),
@@ -54,21 +71,44 @@ def repair_sensor(
         )
     requests = []
     if stale is not None:
-        first, last = stale.months[0], min(stale.months[-1], next_month(stale.months[0], steps=LONGEST_REPAIR_MONTHS - 1))
-        # The hour is part of the key, so that a repair that failed is asked for again while its months stay stale.
+        # The hour is part of the key, so that a repair that failed is asked for again while its months stay behind.
         key = f"derive:{stale.digest}:{now:%Y-%m-%dT%H}"
-        requests.append(dg.RunRequest(run_key=key, job_name="derive", tags=range_tags(first, last)))
+        requests.append(dg.RunRequest(run_key=key, job_name="derive", tags=range_tags(stale.first_month, stale.last_month)))
     if hole is not None:
         requests.append(_hole_request(*hole, now=now))
     if not requests:
-        return dg.SkipReason("every month is as new as its observations, and no recent hole is worth a call")
+        return dg.SkipReason(NOTHING_TO_REPAIR)
     return dg.SensorResult(run_requests=requests, cursor=json.dumps({"at": now.isoformat(), "requests": len(requests)}))
+
+
+def _is_batch_running(instance: dg.DagsterInstance, *, now: datetime) -> bool:
+    """Whether a backfill, a night or a repair is under way; it may bring in line what is behind now."""
+    unfinished = dg.RunsFilter(tags=BATCH_TAGS, statuses=UNFINISHED, created_after=now - LONGEST_RUN)
+    return instance.get_runs_count(unfinished) > 0
 
 
 def _hole_request(begin: datetime, end: datetime, *, now: datetime) -> dg.RunRequest:
     # The begin alone is the key: the end moves with the clock, and a call that failed is not worth another on the same day.
     key = f"hole:{begin:%Y-%m-%dT%H:%MZ}:{now:%Y-%m-%d}"
     return dg.RunRequest(run_key=key, job_name="backfill", tags=range_tags(month_of(begin), month_of(max(end, now))))
+
+
+@dg.sensor(
+    job=register_strategies,
+    minimum_interval_seconds=300,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Registers the installed strategies on start and when they changed.",
+)
+def strategies_sensor(
+    context: dg.SensorEvaluationContext, database: DatabaseResource, clock: ClockResource
+) -> dg.RunRequest | dg.SkipReason:
+    """A run while the rows are not those of the installed strategies."""
+    from goldsignal_pipeline.assets.registering import is_registered
+
+    with database.open() as opened:
+        if is_registered(opened):
+            return dg.SkipReason("the installed strategies are registered")
+    return dg.RunRequest(run_key=f"strategies:{clock.now():%Y-%m-%dT%H:%M}")
 
 
 @dg.run_failure_sensor(
@@ -88,6 +128,47 @@ def run_failure_events(context: dg.RunFailureSensorContext, database: DatabaseRe
             at=clock.now(),
             causes=causes,
         )
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    name="failed_check_events",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=60,
+    description="Writes an operator event for every check that fails without failing its run, once a day.",
+)
+def failed_check_events(context: dg.RunStatusSensorContext, database: DatabaseResource, clock: ClockResource) -> None:
+    """One event per check and day; a check that failed a run is told by `run_failure_events`."""
+    failed = _failed_checks(context.instance, context.dagster_run.run_id)
+    if not failed:
+        return
+    from goldsignal_pipeline.storage import operator_events
+
+    at = clock.now()
+    with database.open() as opened, opened.transaction() as connection:
+        for check in failed:
+            asset = check.asset_key.to_user_string()
+            operator_events.append(
+                connection,
+                at=at,
+                kind="check_failed",
+                severity="error" if check.severity is dg.AssetCheckSeverity.ERROR else "warning",
+                message=f"Check {check.check_name} of {asset} failed.",
+                cause="; ".join(f"{name} {value.value}" for name, value in check.metadata.items() if _is_word(value)) or None,
+                run_id=context.dagster_run.run_id,
+                natural_key=f"check_failed:{asset}:{check.check_name}:{at:%Y-%m-%d}",
+            )
+
+
+def _failed_checks(instance: dg.DagsterInstance, run_id: str) -> "list[AssetCheckEvaluation]":
+    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
+    events = [record.event_log_entry.dagster_event for record in records]
+    found = [event.asset_check_evaluation_data for event in events if event is not None]
+    return [evaluation for evaluation in found if not evaluation.passed]
+
+
+def _is_word(value: dg.MetadataValue) -> bool:
+    return isinstance(value.value, str | int | float)
 
 
 def _causes(context: dg.RunFailureSensorContext) -> list[str]:

@@ -1,7 +1,8 @@
-"""When the live cycle has work: pure functions of the clock, the calendar and the last good cycle.
+"""When there is work: pure functions of the clock, the calendar and the last good cycle.
 
 1. `newest_closed_bar` is the last base bar that had ended, grace included, at the tick.
-2. `cycle_for_tick` says which months a cycle must cover, or why there is nothing to do.
+2. `cycle_for_tick` says which months a live cycle must cover, or why there is nothing to do.
+3. `night_for_tick` says the same of the night.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from goldsignal_pipeline.assets.partitions import FIRST_MONTH, month_of
+from goldsignal_pipeline.assets.partitions import FIRST_MONTH, month_of, next_month
+from goldsignal_pipeline.market.timeframes import Timeframe
 
 if TYPE_CHECKING:
     from goldsignal_pipeline.market.hours import TradingCalendar
-    from goldsignal_pipeline.market.timeframes import Timeframe
 
 REFETCH_BARS: Final = 12
 STRADDLING_BAR: Final = timedelta(days=1)
+FIRST_DAYS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,17 @@ class Cycle:
 
 
 @dataclass(frozen=True, slots=True)
+class Night:
+    """A nightly run: its key (one run per key), and its first and last month."""
+
+    run_key: str
+    first_month: str
+    last_month: str
+
+
+@dataclass(frozen=True, slots=True)
 class Idle:
-    """No cycle, and why."""
+    """No run, and why."""
 
     reason: str
 
@@ -82,6 +93,18 @@ def cycle_for_tick(
         run_key += f":again:{now:%Y-%m-%dT%H}"
     since = min(last_good_close or bar_close, bar_close) - REFETCH_BARS * timeframe.length - STRADDLING_BAR
     return Cycle(bar_close, run_key, max(month_of(since), FIRST_MONTH), month_of(now))
+
+
+def night_for_tick(now: datetime, *, calendar: TradingCalendar) -> Night | Idle:
+    """The months of the night after New York's close, or the reason for none.
+
+    Until its first days are over the month before is due too: its last trades, and bars that came late.
+    """
+    if not len(calendar.expected_opens(timeframe=Timeframe.M15, start=now - STRADDLING_BAR, end=now)):
+        return Idle("the market has been closed since yesterday")
+    last = month_of(now)
+    first = next_month(last, steps=-1) if now.astimezone(UTC).day <= FIRST_DAYS else last
+    return Night(f"nightly_backtests:{now:%Y-%m-%d}", max(first, FIRST_MONTH), last)
 
 
 def _market(now: datetime, *, calendar: TradingCalendar) -> str:
