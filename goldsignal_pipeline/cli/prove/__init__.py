@@ -7,7 +7,7 @@ from typing import Final
 
 import typer
 
-PROOF_MODULES: Final = ("bias",)
+PROOF_MODULES: Final = ("bias", "parity")
 
 
 def commands(app: typer.Typer) -> None:
