@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, Row, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from goldsignal_pipeline.storage.tables import PartitionDigest
@@ -78,6 +79,15 @@ def by_asset(connection: Connection, *, symbol: str) -> dict[str, dict[str, Dige
     for row in connection.execute(query):
         found.setdefault(row.asset, {})[row.month] = _digest(row)
     return found
+
+
+def forget(connection: Connection, *, asset: str, symbol: str, months: Sequence[str]) -> None:
+    """Remove the digests of months, so that they count as missing."""
+    connection.execute(
+        delete(PartitionDigest).where(
+            PartitionDigest.asset == asset, PartitionDigest.symbol == symbol, PartitionDigest.month.in_(months)
+        )
+    )
 
 
 def symbols(connection: Connection, *, asset: str) -> list[str]:

@@ -60,6 +60,24 @@ def update_registry(connection: Connection, rows: Iterable[RegistryRow], *, chan
     return change
 
 
+def add_missing(connection: Connection, rows: Iterable[RegistryRow], *, changed_at: datetime) -> None:
+    """Add those of the rows that are not there; others stay as they are."""
+    content = [
+        {
+            "strategy": row.strategy,
+            "timeframe": row.timeframe,
+            "version": row.version,
+            "parameters": dict(row.parameters),
+            "description": row.description,
+            "is_active": row.is_active,
+            "changed_at": changed_at,
+        }
+        for row in rows
+    ]
+    if content:
+        connection.execute(insert(Strategy).values(content).on_conflict_do_nothing(index_elements=["strategy", "timeframe"]))
+
+
 def difference(connection: Connection, rows: Iterable[RegistryRow]) -> RegistryChange:
     """What `update_registry` would change."""
     held = {row.track: row for row in read(connection)}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
@@ -96,6 +97,18 @@ def test_a_downgrade_below_the_views_keeps_every_row(postgres_url: str, database
     fill(database)
     migrations.downgrade(postgres_url, "0003")
     assert counts(database) == {name: 1 for name in TABLES if name not in OF_THE_GRAPH}
+
+
+def test_a_signal_of_the_earlier_release_keeps_its_status_and_gets_what_is_new(postgres_url: str, database: Database) -> None:
+    fill(database)
+    migrations.downgrade(postgres_url, "0004")
+    with database.transaction() as connection:
+        before = connection.execute(text("SELECT status, conditions FROM goldsignal.signals")).one()
+    migrations.upgrade(postgres_url)
+    with database.transaction() as connection:
+        after = connection.execute(text("SELECT risk_usd, events_digest, status FROM goldsignal.signal_states")).one()
+    assert tuple(before) == ("sl_hit", [])
+    assert tuple(after) == (Decimal("100.00"), "unknown", "active")
 
 
 def test_the_revisions_make_exactly_the_tables_of_the_models(postgres_server: Server, empty_url: str, database: Database) -> None:

@@ -7,9 +7,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Float, Numeric, insert, text
 
+from goldsignal_pipeline.market.prices import Direction
+from goldsignal_pipeline.selection.degradation import Health
+from goldsignal_pipeline.selection.evidence import Evidence
+from goldsignal_pipeline.selection.gate import GateReason
+from goldsignal_pipeline.simulation import kernel, rolling
 from goldsignal_pipeline.storage.database import Database, DatabaseError
-from goldsignal_pipeline.storage.tables import METADATA
-from goldsignal_pipeline_tests.sql.sample_rows import SAMPLES
+from goldsignal_pipeline.storage.tables import METADATA, words
+from goldsignal_pipeline.strategies import judging
+from goldsignal_pipeline_tests.sql.sample_rows import AT, SAMPLES
 
 TABLES = {table.name: table for table in METADATA.sorted_tables}
 COLUMNS = [column for table in METADATA.sorted_tables for column in table.columns]
@@ -71,6 +77,23 @@ def test_every_instant_knows_its_zone(database: Database) -> None:
         assert connection.execute(query).scalars().all() == []
 
 
+NO_LEVELS = dict.fromkeys(("stop", "take_profit_1", "take_profit_2", "planned_risk"))
+EXITS = [f"{leg}_{what}" for leg in ("first", "second") for what in ("exit", "exit_at", "fill")]
+MONEY = ["gross", "swap", "cost", "net", "worst", "best", "gross_r", "cost_r", "net_r", "worst_r", "best_r"]
+MISSED = {
+    **dict.fromkeys([*EXITS, *MONEY]),
+    "result": "missed",
+    "missed_because": "too_far",
+    "counterfactual_net": Decimal(1),
+    "counterfactual_r": Decimal("0.1"),
+}
+
+
+def test_a_missed_trade_has_no_exits_and_no_money_but_says_what_it_would_have_made(database: Database) -> None:
+    with database.transaction() as connection:
+        add(connection, "backtest_trades", **MISSED)
+
+
 @pytest.mark.parametrize(
     ("names", "changed", "broken"),
     [
@@ -96,6 +119,56 @@ def test_every_instant_knows_its_zone(database: Database) -> None:
             "ck_outcomes_time_order",
         ),
         (["outcomes"], {}, "fk_outcomes_signals"),
+        (["strategies", "signals"], {"risk_usd": Decimal(0)}, "ck_signals_risk_usd"),
+        (["setups"], {"stop": Decimal(4001)}, "ck_setups_levels"),
+        (["setups"], {"direction": "SELL"}, "ck_setups_levels"),
+        (["setups"], {"take_profit_1": Decimal(4031)}, "ck_setups_levels"),
+        (["setups"], {"planned_risk": Decimal(9)}, "ck_setups_planned_risk"),
+        (["setups"], {"stop": None}, "ck_setups_levels_given"),
+        (["setups"], {"kind": "near_miss"}, "ck_setups_levels_given"),
+        (["setups"], {"refusal": "risk_too_small"}, "ck_setups_refused"),
+        (["setups"], {"kind": "refused", **NO_LEVELS}, "ck_setups_refused"),
+        (["setups"], {"kind": "refused", "refusal": "dull", **NO_LEVELS}, "ck_setups_refusal"),
+        (["setups"], {"kind": "rumour"}, "ck_setups_kind"),
+        (["setups"], {"confidence": 101}, "ck_setups_confidence"),
+        (["setups"], {"regime": "calm"}, "ck_setups_regime"),
+        (["setups"], {"timeframe": "H2"}, "ck_setups_timeframe"),
+        (["setups"], {"confirmed_at": AT}, "ck_setups_time_order"),
+        (["backtest_trades"], {"result": "missed"}, "ck_backtest_trades_filled"),
+        (["backtest_trades"], {"second_fill": None}, "ck_backtest_trades_filled"),
+        (["backtest_trades"], {"missed_because": "too_far"}, "ck_backtest_trades_missed"),
+        (["backtest_trades"], {**MISSED, "missed_because": "asleep"}, "ck_backtest_trades_missed_because"),
+        (["backtest_trades"], {"counterfactual_net": Decimal(1)}, "ck_backtest_trades_missed"),
+        (["backtest_trades"], {**MISSED, "counterfactual_r": None}, "ck_backtest_trades_missed"),
+        (["backtest_trades"], {**MISSED, "net": Decimal(1)}, "ck_backtest_trades_filled"),
+        (["backtest_trades"], {"cost": Decimal("0.46")}, "ck_backtest_trades_net"),
+        (["backtest_trades"], {"worst": Decimal("-10.44")}, "ck_backtest_trades_bounds"),
+        (["backtest_trades"], {"best": Decimal("-10.46")}, "ck_backtest_trades_bounds"),
+        (["backtest_trades"], {"risk": Decimal(0)}, "ck_backtest_trades_entry"),
+        (["backtest_trades"], {"bars_held": -1}, "ck_backtest_trades_counts"),
+        (["backtest_trades"], {"first_exit": "fright"}, "ck_backtest_trades_first_exit"),
+        (["backtest_trades"], {"entry_at": AT}, "ck_backtest_trades_time_order"),
+        (["backtest_trades"], {"resolved_at": AT + timedelta(minutes=119)}, "ck_backtest_trades_time_order"),
+        (["backtest_trades"], {"second_exit_at": AT + timedelta(minutes=119)}, "ck_backtest_trades_time_order"),
+        (["gate_decisions"], {"is_accepted": True}, "ck_gate_decisions_is_accepted"),
+        (["gate_decisions"], {"reasons": []}, "ck_gate_decisions_is_accepted"),
+        (["gate_decisions"], {"reasons": [], "is_accepted": True}, "ck_gate_decisions_standing"),
+        (["gate_decisions"], {"reasons": ["degraded"]}, "ck_gate_decisions_is_shadow"),
+        (["gate_decisions"], {"is_shadow": True}, "ck_gate_decisions_is_shadow"),
+        (["gate_decisions"], {"reasons": ["a hunch"]}, "ck_gate_decisions_reasons"),
+        (["gate_decisions"], {"origin": "live"}, "ck_gate_decisions_known_at"),
+        (["gate_decisions"], {"known_at": AT + timedelta(hours=2)}, "ck_gate_decisions_known_at"),
+        (["gate_decisions"], {"origin": "live", "known_at": AT}, "ck_gate_decisions_time_order"),
+        (["gate_decisions"], {"rank": 0}, "ck_gate_decisions_rank"),
+        (["gate_decisions"], {"size_ounces": Decimal(-1)}, "ck_gate_decisions_size"),
+        (["signal_events"], {}, "fk_signal_events_signals"),
+        (["strategies", "signals", "signal_events"], {"kind": "filled"}, "ck_signal_events_result"),
+        (["strategies", "signals", "signal_events"], {"detail": {}}, "ck_signal_events_result"),
+        (["strategies", "signals", "signal_events"], {"detail": {"result": "active"}}, "ck_signal_events_result"),
+        (["strategies", "signals", "signal_events"], {"known_at": None}, "ck_signal_events_known_at"),
+        (["strategies", "signals", "signal_events"], {"known_at": AT + timedelta(hours=1)}, "ck_signal_events_time_order"),
+        (["strategies", "signals", "signal_events"], {"at": AT, "known_at": AT}, "ck_signal_events_time_order"),
+        (["gate_states"], {"month": "2026-00"}, "ck_gate_states_month"),
         (["backtest_results"], {}, "fk_backtest_results_strategies"),
         (["strategies", "strategy_performance"], {"window_days": 8}, "ck_strategy_performance_window_days"),
     ],
@@ -105,6 +178,19 @@ def test_i1_i9_the_database_itself_refuses_what_must_never_be_stored(
 ) -> None:
     with pytest.raises(DatabaseError, match=broken), database.transaction() as connection:
         add(connection, *names, **changed)
+
+
+def test_the_words_of_columns_are_those_of_the_core() -> None:
+    assert tuple(Direction) == words.DIRECTIONS
+    assert tuple(judging.Kind) == words.SETUP_KINDS
+    assert tuple(judging.Refusal) == words.REFUSALS
+    assert tuple(one.name.lower() for one in kernel.Result if one is not kernel.Result.OPEN) == words.RESULTS
+    assert tuple(one.name.lower() for one in kernel.Miss if one is not kernel.Miss.NONE) == words.MISSES
+    assert tuple(one.name.lower() for one in kernel.Exit if one is not kernel.Exit.NONE) == words.EXITS
+    assert tuple(GateReason) == words.GATE_REASONS
+    assert tuple(Evidence) == words.EVIDENCE
+    assert tuple(Health) == words.STATES
+    assert words.RESULT_WINDOWS_DAYS == rolling.RESULT_WINDOWS_DAYS
 
 
 @pytest.mark.parametrize("name", ["candles", "raw_candles"])
@@ -120,15 +206,23 @@ def test_i9_one_signal_and_one_outcome_per_natural_key(database: Database) -> No
         add(connection, "strategies", "signals", "outcomes", "outcomes")
 
 
-@pytest.mark.parametrize("name", ["raw_candles", "operator_events"])
-@pytest.mark.parametrize("statement", ["UPDATE {} SET run_id = 'x'", "DELETE FROM {}", "TRUNCATE {}"])
+@pytest.mark.parametrize("name", ["setups", "backtest_trades", "gate_decisions"])
+def test_one_row_per_key_of_a_setup(database: Database, name: str) -> None:
+    with pytest.raises(DatabaseError, match=f"pk_{name}"), database.transaction() as connection:
+        add(connection, name, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "column"), [("raw_candles", "run_id"), ("operator_events", "run_id"), ("gate_events", "strategy")]
+)
+@pytest.mark.parametrize("statement", ["UPDATE {} SET {} = 'x'", "DELETE FROM {}", "TRUNCATE {}"])
 @pytest.mark.parametrize("role", ["goldsignal_writer", "postgres"])
-def test_i3_append_only_tables_only_grow(database: Database, name: str, statement: str, role: str) -> None:
+def test_i3_append_only_tables_only_grow(database: Database, name: str, column: str, statement: str, role: str) -> None:
     with database.transaction() as connection:
         add(connection, name)
     refusal = pytest.raises(DatabaseError, match=r"only grows|permission denied")
     with refusal, database.transaction() as connection:
-        execute(connection, f"SET LOCAL ROLE {role}", statement.format(f"goldsignal.{name}"))
+        execute(connection, f"SET LOCAL ROLE {role}", statement.format(f"goldsignal.{name}", column))
     with database.transaction() as connection:
         assert connection.execute(text(f"SELECT count(*) FROM goldsignal.{name}")).scalar_one() == 1
 
