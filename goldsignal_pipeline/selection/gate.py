@@ -85,8 +85,8 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
-    """A setup and all that may be known when it is judged."""
+class Case:
+    """A setup and all that may be known when it is judged: what every rule reads."""
 
     setup: Setup
     state: GateState
@@ -97,11 +97,17 @@ class _Case:
 
 
 def advance(
-    state: GateState, inputs: Iterable[GateInput], *, policy: GatePolicy, calendar: TradingCalendar
+    state: GateState,
+    inputs: Iterable[GateInput],
+    *,
+    policy: GatePolicy,
+    calendar: TradingCalendar,
+    observe: Callable[[Case], None] | None = None,
 ) -> tuple[GateState, tuple[Decision, ...]]:
     """The state after `inputs`, and the verdict on every setup among them, in the order in which they were judged.
 
-    Inputs may come in any order, but all must be later than `state.through`; DataError otherwise.
+    Inputs may come in any order, but all must be later than `state.through`; DataError otherwise. `observe` is told every case
+    before it is judged, so that a verdict can be explained.
     """
     ordered = sorted(inputs, key=_order)
     if ordered and state.through is not None and ordered[0].at <= state.through:
@@ -121,7 +127,10 @@ def advance(
                 state = learn(state, one, policy=policy, calendar=calendar)
         standings = state.standings
         for setup in sorted(setups, key=lambda one: judging_order(standings.get(_track(one)), one.key)):
-            decision = _decide(state, setup, policy=policy, calendar=calendar)
+            case = _case(state, setup, policy=policy, calendar=calendar)
+            if observe is not None:
+                observe(case)
+            decision = _decide(case)
             decisions.append(decision)
             if decision.is_accepted:
                 state = accept(state, setup, ounces=decision.size.ounces)
@@ -133,8 +142,7 @@ def judging_order(standing: Standing | None, key: SetupKey) -> tuple[float, Setu
     return -_score(standing), key
 
 
-def _decide(state: GateState, setup: Setup, *, policy: GatePolicy, calendar: TradingCalendar) -> Decision:
-    standing = state.standings.get(_track(setup))
+def _case(state: GateState, setup: Setup, *, policy: GatePolicy, calendar: TradingCalendar) -> Case:
     size = size_of(
         account_usd=policy.account_usd,
         planned_risk_ticks=setup.planned_risk_ticks,
@@ -142,20 +150,23 @@ def _decide(state: GateState, setup: Setup, *, policy: GatePolicy, calendar: Tra
         median_atr=setup.median_atr,
         risk_share=policy.risk_share,
     )
-    case = _Case(setup, state, size, standing, policy, calendar)
+    return Case(setup, state, size, state.standings.get(_track(setup)), policy, calendar)
+
+
+def _decide(case: Case) -> Decision:
     reasons = tuple(reason for reason, fails in RULES if fails(case))
-    return Decision(setup.key, setup.at, reasons, size, standing, _rank(state, standing))
+    return Decision(case.setup.key, case.setup.at, reasons, case.size, case.standing, _rank(case.state, case.standing))
 
 
-def _is_late(case: _Case) -> bool:
+def _is_late(case: Case) -> bool:
     return case.setup.decided_at is not None and case.setup.decided_at > case.setup.entry_open
 
 
-def _is_paused(case: _Case) -> bool:
+def _is_paused(case: Case) -> bool:
     return None in case.state.paused or case.setup.key.strategy in case.state.paused
 
 
-def _is_data_blocked(case: _Case) -> bool:
+def _is_data_blocked(case: Case) -> bool:
     if not case.state.blocked_days:
         return False
     # The bars that were read belong to the day that holds the last instant of the confirming bar.
@@ -163,32 +174,32 @@ def _is_data_blocked(case: _Case) -> bool:
     return case.calendar.trading_day(read)[0].item() in case.state.blocked_days
 
 
-def _is_market_closing(case: _Case) -> bool:
+def _is_market_closing(case: Case) -> bool:
     return case.setup.minutes_to_closing < case.policy.closing_minutes
 
 
-def _is_low_liquidity(case: _Case) -> bool:
+def _is_low_liquidity(case: Case) -> bool:
     return case.policy.avoids_asia and case.setup.is_asia
 
 
-def _is_not_eligible(case: _Case) -> bool:
+def _is_not_eligible(case: Case) -> bool:
     return case.standing is None or not case.standing.is_eligible
 
 
-def _is_degraded(case: _Case) -> bool:
+def _is_degraded(case: Case) -> bool:
     return case.standing is not None and case.standing.is_degraded
 
 
-def _has_too_little_reward(case: _Case) -> bool:
+def _has_too_little_reward(case: Case) -> bool:
     # In whole ticks: a quotient would let its rounding decide at exactly 1.5.
     return 2 * abs(case.setup.take_profit_1 - case.setup.reference) < 3 * case.setup.planned_risk_ticks
 
 
-def _has_too_little_confidence(case: _Case) -> bool:
+def _has_too_little_confidence(case: Case) -> bool:
     return case.setup.confidence < case.policy.minimum_confidence
 
 
-def _is_duplicate(case: _Case) -> bool:
+def _is_duplicate(case: Case) -> bool:
     last = case.state.last_accepted.get(case.setup.key.direction)
     if last is None:
         return False
@@ -196,15 +207,15 @@ def _is_duplicate(case: _Case) -> bool:
     return int(between[0]) < case.policy.duplicate_minutes
 
 
-def _is_opposite_open(case: _Case) -> bool:
+def _is_opposite_open(case: Case) -> bool:
     return any(signal.key.direction is not case.setup.key.direction for signal in case.state.open_signals)
 
 
-def _are_enough_open(case: _Case) -> bool:
+def _are_enough_open(case: Case) -> bool:
     return len(case.state.open_signals) >= case.policy.maximum_open
 
 
-def _could_lose_too_much_today(case: _Case) -> bool:
+def _could_lose_too_much_today(case: Case) -> bool:
     today = case.calendar.trading_day(np.array([to_instant(case.setup.at)]))[0].item()
     realised = case.state.realised_micro_usd if case.state.realised_day == today else 0
     at_risk = sum(signal.risk_micro_usd for signal in case.state.open_signals)
@@ -212,20 +223,20 @@ def _could_lose_too_much_today(case: _Case) -> bool:
     return realised - at_risk - own < -case.policy.daily_loss_share * case.policy.account_usd * MICRO_USD
 
 
-def _is_breaker_holding(case: _Case) -> bool:
+def _is_breaker_holding(case: Case) -> bool:
     return case.state.breaker.holds_until is not None
 
 
-def _is_near_news(case: _Case) -> bool:
+def _is_near_news(case: Case) -> bool:
     margin = timedelta(minutes=case.policy.news_minutes)
     return any(abs(event - case.setup.at) <= margin for event in case.state.news)
 
 
-def _is_too_small(case: _Case) -> bool:
+def _is_too_small(case: Case) -> bool:
     return not case.size.is_tradable
 
 
-RULES: Final[tuple[tuple[GateReason, Callable[[_Case], bool]], ...]] = (
+RULES: Final[tuple[tuple[GateReason, Callable[[Case], bool]], ...]] = (
     (GateReason.LATE, _is_late),
     (GateReason.PAUSED, _is_paused),
     (GateReason.DATA_BLOCKED, _is_data_blocked),

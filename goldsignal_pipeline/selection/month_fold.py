@@ -12,7 +12,7 @@ Nothing else decides. Cutting days into calls changes nothing (I8); a day that i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -33,7 +33,7 @@ from goldsignal_pipeline.selection.degradation import (
     advance_degradation,
 )
 from goldsignal_pipeline.selection.evidence import Evidence, is_eligible
-from goldsignal_pipeline.selection.gate import Decision, advance, judging_order
+from goldsignal_pipeline.selection.gate import Case, Decision, advance, judging_order
 from goldsignal_pipeline.selection.gate_inputs import (
     DataBlock,
     GateInput,
@@ -144,9 +144,15 @@ class Folded:
 
 
 def fold_days(
-    state: SelectionState, material: Material, *, days: Sequence[date], until: datetime, calendar: TradingCalendar
+    state: SelectionState,
+    material: Material,
+    *,
+    days: Sequence[date],
+    until: datetime,
+    calendar: TradingCalendar,
+    observe: Callable[[Case], None] | None = None,
 ) -> Folded:
-    """Decide over consecutive `days` (UTC); what became known after `until` is not read."""
+    """Decide over consecutive `days` (UTC); what became known after `until` is not read. `observe` is told every case judged."""
     inputs = _dated_inputs(material, followed=state.followed, start=_midnight(days[0])) if days else {}
     decisions: list[Decision] = []
     health: dict[date, Mapping[Track, DegradationState]] = {}
@@ -161,7 +167,7 @@ def fold_days(
             break
         before = min(end, until + _INSTANT)
         known = [one for one in inputs.get(day, ()) if one.at < before]
-        state, made = _decide(state, known, material=material, start=start, before=before, calendar=calendar)
+        state, made = _decide(state, known, material=material, start=start, before=before, calendar=calendar, observe=observe)
         decisions += made
         state, new = _settle(state, material, made=made, before=before)
         ended += new
@@ -230,6 +236,7 @@ def _decide(
     start: datetime,
     before: datetime,
     calendar: TradingCalendar,
+    observe: Callable[[Case], None] | None,
 ) -> tuple[SelectionState, list[Decision]]:
     """The gate over one day up to `before`, in spans of equal terms; given verdicts stand among the others in order of time."""
     gate = replace(state.gate, news=frozenset(one for one in state.gate.news if one > start - _NEWS_MEMORY))
@@ -240,7 +247,7 @@ def _decide(
         tested = material.tested.get(start.date(), ())
         standings = _standings(tested, material.tracks, health=state.health, at=begin, terms=terms)
         span = [one for one in known if begin <= one.at < stop]
-        gate, decisions = advance(gate, [*standings, *span], policy=terms.policy, calendar=calendar)
+        gate, decisions = advance(gate, [*standings, *span], policy=terms.policy, calendar=calendar, observe=observe)
         made += decisions
     made += [one.decision for one in material.given.values() if start <= one.decision.at < before]
     # What every day is told anew is no memory, and the state is that of an instant, whatever was the last to be judged before it.
