@@ -1,7 +1,8 @@
 """Completeness: how much of a trading day was missing at an instant, by the bars alone.
 
 A day is blocked while more than 2 % of its market time so far is covered by no base bar; a run at its end counts from two hours
-on. It is the rule of `coverage`, asked for instants within a day: what a decision at that instant may know.
+on, and all of it where there is no bar yet. It is the rule of `coverage`, asked for instants within a day: what a decision at
+that instant may know.
 """
 
 from __future__ import annotations
@@ -34,5 +35,5 @@ def is_blocked_at(at: Instants, *, opens: Instants, closes: Instants, calendar: 
     missing = expected - (covered[stop] - covered[first])
     newest = np.where(stop > first, np.append(closes, begins[:1])[np.maximum(stop - 1, 0)], begins)
     trailing = calendar.open_minutes_between(newest, at)
-    missing -= np.where(trailing < TOLERATED_TRAILING_MINUTES, trailing, 0)
+    missing -= np.where((stop > first) & (trailing < TOLERATED_TRAILING_MINUTES), trailing, 0)
     return np.asarray(missing * MISSING_SHARE > expected)

@@ -72,6 +72,7 @@ TRADE_DTYPES: Final[dict[str, str]] = {
 """Columns of `TradeTable.frame`; exits, money and R of a missed trade are empty, 0 or UNDEFINED."""
 
 _MONEY: Final = ("gross", "swap", "cost", "net", "worst", "best")
+_IN_R: Final = ("gross", "cost", "net", "worst", "best")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +83,35 @@ class TradeTable:
     """
 
     frame: pd.DataFrame
+
+    @classmethod
+    def of(cls, trades: Trades, bars: BaseBars, *, setups: pd.DataFrame, calendar: TradingCalendar) -> TradeTable:
+        """The trades that `resolve` made of setups (of which are read the key and confirmed_at, in the order of `trades`)."""
+        entered = trades["entry_bar"] >= 0
+        missed = trades["result"] == Result.MISSED
+        final = trades["resolved_at"] != NOT_YET
+        filled = final & ~missed
+        columns: dict[str, Any] = {name: setups[name].to_numpy() for name in ("strategy", "timeframe", "direction")}
+        columns |= {name: setups[name].array for name in ("timestamp", "confirmed_at")}
+        columns["result"] = _names(Result, trades["result"])
+        columns["missed_because"] = _names(Miss, trades["miss"])
+        columns["entry_at"] = _at(bars.opens, trades["entry_bar"], entered)
+        columns["entry_known_at"] = _at(bars.closes, trades["entry_bar"], entered)
+        for name in ("deadline", "resolved_at"):
+            columns[name] = timestamps_of(trades[name].astype("datetime64[us]"))
+        for name, source in (("entry_quote", "quote"), ("entry_fill", "entry_fill"), ("risk", "risk")):
+            columns[name] = np.where(entered, trades[source], 0)
+        columns |= _exits(trades, bars, missed=missed)
+        columns |= {name: np.where(filled, trades[name], 0) for name in ("favourable", "adverse")}
+        columns |= {name: np.where(filled, trades[name], UNDEFINED) for name in _MONEY}
+        columns["counterfactual_net"] = np.where(final & missed, trades["net"], UNDEFINED)
+        columns |= {f"{name}_r": np.where(filled, in_r(trades, name), np.nan) for name in _IN_R}
+        columns["counterfactual_r"] = np.where(final & missed, in_r(trades, "net"), np.nan)
+        columns["bars_held"] = np.where(filled, trades["second_bar"] - trades["entry_bar"] + 1, 0)
+        columns["hold_minutes"] = _held_minutes(trades, bars, filled=filled, calendar=calendar)
+        columns |= {name: trades[name] for name in ("resolution_minutes", "coarse_entry")}
+        columns["ambiguous"] = trades["ambiguous"] & ~missed
+        return cls(pd.DataFrame(columns).astype(TRADE_DTYPES)[list(TRADE_DTYPES)])
 
     def closed(self) -> pd.DataFrame:
         """The rows whose result is known, by the instant at which it was known and key."""
@@ -99,31 +129,7 @@ def trade_table(
 ) -> TradeTable:
     """Resolve setups or signals (key, confirmed_at and levels in ticks) against base bars."""
     trades = resolve(Candidates.of_setups(setups), bars, calendar=calendar, costs=costs, grace=grace)
-    entered = trades["entry_bar"] >= 0
-    missed = trades["result"] == Result.MISSED
-    final = trades["resolved_at"] != NOT_YET
-    filled = final & ~missed
-    columns: dict[str, Any] = {name: setups[name].to_numpy() for name in ("strategy", "timeframe", "direction")}
-    columns |= {name: setups[name].array for name in ("timestamp", "confirmed_at")}
-    columns["result"] = _names(Result, trades["result"])
-    columns["missed_because"] = _names(Miss, trades["miss"])
-    columns["entry_at"] = _at(bars.opens, trades["entry_bar"], entered)
-    columns["entry_known_at"] = _at(bars.closes, trades["entry_bar"], entered)
-    for name in ("deadline", "resolved_at"):
-        columns[name] = timestamps_of(trades[name].astype("datetime64[us]"))
-    for name, source in (("entry_quote", "quote"), ("entry_fill", "entry_fill"), ("risk", "risk")):
-        columns[name] = np.where(entered, trades[source], 0)
-    columns |= _exits(trades, bars, missed=missed)
-    columns |= {name: np.where(filled, trades[name], 0) for name in ("favourable", "adverse")}
-    columns |= {name: np.where(filled, trades[name], UNDEFINED) for name in _MONEY}
-    columns["counterfactual_net"] = np.where(final & missed, trades["net"], UNDEFINED)
-    columns |= {f"{name}_r": np.where(filled, in_r(trades, name), np.nan) for name in ("gross", "cost", "net", "worst", "best")}
-    columns["counterfactual_r"] = np.where(final & missed, in_r(trades, "net"), np.nan)
-    columns["bars_held"] = np.where(filled, trades["second_bar"] - trades["entry_bar"] + 1, 0)
-    columns["hold_minutes"] = _held_minutes(trades, bars, filled=filled, calendar=calendar)
-    columns |= {name: trades[name] for name in ("resolution_minutes", "coarse_entry", "ambiguous")}
-    columns["ambiguous"] = trades["ambiguous"] & ~missed
-    return TradeTable(pd.DataFrame(columns).astype(TRADE_DTYPES)[list(TRADE_DTYPES)])
+    return TradeTable.of(trades, bars, setups=setups, calendar=calendar)
 
 
 def scored(closed: pd.DataFrame) -> pd.DataFrame:

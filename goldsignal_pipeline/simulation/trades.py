@@ -2,8 +2,8 @@
 
 1. `Candidates` holds what is to be tried, `entry_bars` says where each is filled.
 2. Deadlines follow from the entry opens by the trading calendar: hours of market-open time, weekends and holidays not counted.
-3. `resolve` hands everything to the kernel; `trades_frame` is its result for people: instants, USD/oz and R;
-   `scored_frame` what metrics read of it.
+3. `resolve` hands everything to the kernel; `trades_frame` is its result for people: instants, USD/oz and R.
+   `closed_trades` makes of it what is kept and measured.
 
 A trade never changes once `resolved_at` has passed: bars after it are not read. That is the close of the exit bar, and for an
 expiry the deadline, because only then is it certain that no later bar closes in time.
@@ -30,7 +30,6 @@ from goldsignal_pipeline.simulation.bars import BaseBars
 from goldsignal_pipeline.simulation.costs import TradeCosts
 from goldsignal_pipeline.simulation.kernel import UNITS_PER_TICK, Exit, Miss, Result
 from goldsignal_pipeline.simulation.records import TRADE_DTYPE, BarArrays, CandidateArrays, Integers, Terms, Trades
-from goldsignal_pipeline.simulation.scored_trades import SCORED_TRADE_COLUMNS, TRADE_KEY
 
 UNITS_PER_USD: Final = UNITS_PER_TICK * TICKS_PER_USD
 GRACE: Final = timedelta(seconds=120)
@@ -184,21 +183,6 @@ def trades_frame(trades: Trades, bars: BaseBars) -> pd.DataFrame:
     for name in ("resolution_minutes", "coarse_entry", "ambiguous"):
         frame[name] = trades[name]
     return frame
-
-
-def scored_frame(trades: Trades, bars: BaseBars, *, setups: pd.DataFrame, calendar: TradingCalendar) -> pd.DataFrame:
-    """The resolved trades of `setups` (of which it reads `TRADE_KEY`, in the order of `trades`) as metrics read them.
-
-    Columns are those of `SCORED_TRADE_COLUMNS`; a missed trade has no R and was held for 0 minutes.
-    """
-    frame = trades_frame(trades, bars)
-    frame["is_missed"] = frame["result"] == Result.MISSED.name.lower()
-    frame["is_ambiguous"] = frame["ambiguous"] & ~frame["is_missed"]
-    frame = frame.assign(entry=frame["entry_at"], **{name: setups[name].array for name in TRADE_KEY})
-    final = frame[frame["resolved_at"].notna()].reset_index(drop=True)
-    exits = final["second_exit_at"].where(~final["is_missed"], final["entry"])
-    held = calendar.open_minutes_between(instants_of(final["entry"]), instants_of(exits))
-    return final.assign(hold_minutes=held)[list(SCORED_TRADE_COLUMNS)]
 
 
 def in_r(trades: Trades, name: str) -> npt.NDArray[np.float64]:

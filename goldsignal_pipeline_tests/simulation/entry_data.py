@@ -16,8 +16,8 @@ from goldsignal_pipeline.market.candles import instants_of, timestamps_of
 from goldsignal_pipeline.market.sources import Side
 from goldsignal_pipeline.market.timeframes import Timeframe, bar_close
 from goldsignal_pipeline.simulation.bars import BaseBars
+from goldsignal_pipeline.simulation.closed_trades import scored, trade_table
 from goldsignal_pipeline.simulation.random_entries import RandomEntries, random_entries
-from goldsignal_pipeline.simulation.trades import Candidates, resolve, scored_frame
 from goldsignal_pipeline_tests.simulation.markets import CALENDAR, coarser, dollars, reference_market, rough_bars
 from goldsignal_pipeline_tests.simulation.reference import LONDON, NEW_YORK, ReferenceMarket
 
@@ -48,8 +48,7 @@ class Case:
         return Case(self.bars.until(instant), self.candles[closes <= instant], self.setups[confirmed])
 
     def trades(self) -> pd.DataFrame:
-        resolved = resolve(Candidates.of_setups(self.setups), self.bars, calendar=CALENDAR)
-        return scored_frame(resolved, self.bars, setups=self.setups, calendar=CALENDAR)
+        return scored(trade_table(self.setups, self.bars, calendar=CALENDAR).closed())
 
     def drawn(self, *, trades: pd.DataFrame | None = None, symbol: str = SYMBOL) -> RandomEntries:
         return random_entries(

@@ -18,11 +18,12 @@ from goldsignal_pipeline.market.sources import Side
 from goldsignal_pipeline.market.spread import SpreadTable
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.simulation.bars import BaseBars
+from goldsignal_pipeline.simulation.closed_trades import TradeTable, scored
 from goldsignal_pipeline.simulation.costs import TradeCosts
 from goldsignal_pipeline.simulation.kernel import NOT_YET, Exit, Result
 from goldsignal_pipeline.simulation.records import Trades
 from goldsignal_pipeline.simulation.scored_trades import SCORED_TRADE_COLUMNS, ScoredTrades
-from goldsignal_pipeline.simulation.trades import Candidates, in_r, resolve, scored_frame, trades_frame
+from goldsignal_pipeline.simulation.trades import Candidates, in_r, resolve, trades_frame
 from goldsignal_pipeline_tests.simulation.markets import (
     CALENDAR,
     coarser,
@@ -240,22 +241,24 @@ def test_metrics_read_the_resolved_trades_only_and_missed_ones_without_r() -> No
     trades = resolve(candidates, bars, calendar=CALENDAR)
     direction = np.where(candidates.direction == 1, "BUY", "SELL")
     setups = pd.DataFrame({"strategy": "one", "timeframe": "H1", "direction": direction}).assign(
-        timestamp=timestamps_of(np.arange(len(direction)).astype("datetime64[h]"))
+        timestamp=timestamps_of(np.arange(len(direction)).astype("datetime64[h]")),
+        confirmed_at=timestamps_of(candidates.confirmed_at),
     )
-    scored = scored_frame(trades, bars, setups=setups, calendar=CALENDAR)
-    assert list(scored.columns) == list(SCORED_TRADE_COLUMNS)
-    assert len(scored) == closed(trades).sum() < len(trades)
-    missed = scored["is_missed"]
+    frame = TradeTable.of(trades, bars, setups=setups, calendar=CALENDAR).frame
+    read = scored(frame[frame["resolved_at"].notna()])
+    assert list(read.columns) == list(SCORED_TRADE_COLUMNS)
+    assert len(read) == closed(trades).sum() < len(trades)
+    missed = read["is_missed"]
     assert missed.any()
-    assert scored.loc[missed, "net_r"].isna().all()
-    assert (scored.loc[missed, "hold_minutes"] == 0).all()
-    assert (scored.loc[~missed, "hold_minutes"] > 0).all()
+    assert read.loc[missed, "net_r"].isna().all()
+    assert (read.loc[missed, "hold_minutes"] == 0).all()
+    assert (read.loc[~missed, "hold_minutes"] > 0).all()
     known = trades["resolved_at"][closed(trades)].astype("datetime64[us]")
-    assert (instants_of(scored["resolved_at"]) == known).all()
-    wall = (scored["resolved_at"] - scored["entry"]) // pd.Timedelta(minutes=1)
-    assert (scored["hold_minutes"] <= wall).all()
-    assert (scored["hold_minutes"] <= candidates.hold_minutes[closed(trades)]).all()
-    assert len(ScoredTrades.of(scored)) == (~missed).sum()
+    assert (instants_of(read["resolved_at"]) == known).all()
+    wall = (read["resolved_at"] - read["entry"]) // pd.Timedelta(minutes=1)
+    assert (read["hold_minutes"] <= wall).all()
+    assert (read["hold_minutes"] <= candidates.hold_minutes[closed(trades)]).all()
+    assert len(ScoredTrades.of(read)) == (~missed).sum()
 
 
 def test_setups_become_candidates_with_the_hold_of_their_timeframe() -> None:

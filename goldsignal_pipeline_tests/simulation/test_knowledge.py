@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from goldsignal_pipeline.market.candles import timestamps_of
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.simulation.bars import BaseBars
+from goldsignal_pipeline.simulation.closed_trades import TradeTable, scored
 from goldsignal_pipeline.simulation.rolling import rolling_metrics
-from goldsignal_pipeline.simulation.trades import Candidates, resolve, scored_frame
+from goldsignal_pipeline.simulation.trades import Candidates, resolve
 from goldsignal_pipeline_tests.simulation.markets import CALENDAR, random_candidates, rough_bars, take
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -32,12 +33,16 @@ def holed(seed: int) -> tuple[BaseBars, Candidates, pd.DataFrame]:
     direction = np.where(made.direction == 1, "BUY", "SELL")
     setups = pd.DataFrame({"strategy": "one", "timeframe": "H1", "direction": direction})
     opened = timestamps_of(made.confirmed_at - np.timedelta64(60, "m"))
-    return BaseBars(*arrays, known_until=bars.known_until), made, setups.assign(timestamp=opened)
+    return (
+        BaseBars(*arrays, known_until=bars.known_until),
+        made,
+        setups.assign(timestamp=opened, confirmed_at=timestamps_of(made.confirmed_at)),
+    )
 
 
 def metrics(bars: BaseBars, made: Candidates, setups: pd.DataFrame, *, days: np.ndarray) -> pd.DataFrame:
-    scored = scored_frame(resolve(made, bars, calendar=CALENDAR), bars, setups=setups, calendar=CALENDAR)
-    return rolling_metrics(scored, days=days, calendar=CALENDAR, record_start=LONG_AGO, windows_days=(7, 30))
+    table = TradeTable.of(resolve(made, bars, calendar=CALENDAR), bars, setups=setups, calendar=CALENDAR)
+    return rolling_metrics(scored(table.closed()), days=days, calendar=CALENDAR, record_start=LONG_AGO, windows_days=(7, 30))
 
 
 @settings(max_examples=12, deadline=None)
@@ -56,11 +61,12 @@ def test_an_expiry_over_a_hole_and_a_missed_entry_count_from_the_day_on_which_th
     """Both kinds occur in these markets; placed at their exit or entry they would change days that had been reported."""
     bars, made, setups = holed(5)
     trades = resolve(made, bars, calendar=CALENDAR)
-    scored = scored_frame(trades, bars, setups=setups, calendar=CALENDAR)
+    table = TradeTable.of(trades, bars, setups=setups, calendar=CALENDAR).frame
+    closed = scored(table[table["resolved_at"].notna()])
     exits = bars.closes[trades["second_bar"][trades["resolved_at"] >= 0]]
-    known = scored["resolved_at"].dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    known = closed["resolved_at"].dt.tz_localize(None).to_numpy().astype("datetime64[us]")
     over_midnight = known.astype("datetime64[D]") > exits.astype("datetime64[D]")
     assert over_midnight.sum() > 3
-    assert (scored["hold_minutes"] <= (exits - scored["entry"].dt.tz_localize(None).to_numpy()) // np.timedelta64(1, "m")).all()
-    entered = scored["entry"].dt.tz_localize(None).to_numpy().astype("datetime64[D]")
-    assert (known.astype("datetime64[D]") > entered)[scored["is_missed"].to_numpy()].sum() > 3
+    assert (closed["hold_minutes"] <= (exits - closed["entry"].dt.tz_localize(None).to_numpy()) // np.timedelta64(1, "m")).all()
+    entered = closed["entry"].dt.tz_localize(None).to_numpy().astype("datetime64[D]")
+    assert (known.astype("datetime64[D]") > entered)[closed["is_missed"].to_numpy()].sum() > 3
