@@ -20,6 +20,7 @@ from goldsignal_pipeline.assets import gate_record
 from goldsignal_pipeline.assets.decide_inputs import Inputs, read_inputs
 from goldsignal_pipeline.assets.decision_rows import decision_rows, published_events
 from goldsignal_pipeline.assets.keeping import Kept, Writing, by_symbol, digests_by_month, keep_digests
+from goldsignal_pipeline.assets.partitions import next_month
 from goldsignal_pipeline.assets.rules import deciding_rules, parameters_digest
 from goldsignal_pipeline.assets.versions import SIGNALS_VERSION
 from goldsignal_pipeline.market.digests import combine
@@ -30,7 +31,7 @@ from goldsignal_pipeline.selection.history import days_of
 from goldsignal_pipeline.selection.month_fold import Given, fold_days
 from goldsignal_pipeline.selection.signal_rows import Versions, signal_rows
 from goldsignal_pipeline.selection.state_text import state_text
-from goldsignal_pipeline.storage import gate_states, keyed_rows
+from goldsignal_pipeline.storage import digests, gate_states, keyed_rows
 from goldsignal_pipeline.storage.keyed_rows import MergeResult, Scope
 from goldsignal_pipeline.storage.locks import lock_months
 from goldsignal_pipeline.storage.signals import GATE_DECISIONS, SIGNALS, read_signals, store_events, store_signals
@@ -97,7 +98,12 @@ def _keep(
     merged = keyed_rows.replace(connection, GATE_DECISIONS, own, verdicts.assign(run_id=run))
     span: dict[str, Any] = {"symbol": symbol, "start": writing.start, "end": writing.end}
     signals = _signals(inputs, decided, strategies=strategies).assign(run_id=run)
-    merged += store_signals(connection, **span, signals=signals)
+    stored = store_signals(connection, **span, signals=signals)
+    if stored.deleted:
+        # They took outcomes along, of the next month too; should the signals come back as they were, those would be missed.
+        beyond = next_month(writing.months[-1])
+        digests.forget(connection, asset="outcomes", symbol=symbol, months=[*writing.months, beyond])
+    merged += stored
     store_events(connection, **span, events=published_events(signals).assign(run_id=run), kinds=["published"])
     for month, text in decided.states.items():
         digest = combine([text])

@@ -87,9 +87,11 @@ def derive(
         start, end = month_start(next_month(months[0], steps=-1)), month_start(next_month(months[-1]))
         symbols = raw_candles.symbols(connection, start=start, end=end)
         for symbol in symbols:
+            # Read first, so that rows which arrive meanwhile make the months stale and are never vouched for unseen.
+            held = digests.by_month(connection, asset="raw_candles", symbol=symbol)
             observed = raw_candles.newest(connection, symbol=symbol, start=start, end=end)
             projection = _project(observed, months=months, now=now, rules=rules)
-            merged = _store(connection, symbol, projection, months=months, now=now, rules=rules, run_id=run_id)
+            merged = _store(connection, symbol, projection, months=months, now=now, rules=rules, run_id=run_id, observed=held)
             for name in totals:
                 totals[name] += getattr(merged, name)
     return Derived(symbols=tuple(symbols), **totals)
@@ -151,6 +153,7 @@ def _store(
     now: datetime,
     rules: Rules,
     run_id: str | None,
+    observed: Mapping[str, digests.Digest],
 ) -> candles.MergeResult:
     start, end = month_start(months[0]), month_start(next_month(months[-1]))
     merged = candles.replace_range(connection, symbol=symbol, start=start, end=end, candles=projection.candles)
@@ -158,7 +161,6 @@ def _store(
     quarantine.append_excluded(
         connection, symbol=symbol, excluded=projection.excluded, calendar_version=rules.calendar.version, observed_at=now
     )
-    observed = digests.by_month(connection, asset="raw_candles", symbol=symbol)
     by_month = closing_months(projection.candles)
     derived = digests.by_month(connection, asset="candles", symbol=symbol)
     for month in months:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from goldsignal_pipeline.assets.lineage import LINEAGE, inputs_digest, is_complete, record_months
+from goldsignal_pipeline.assets.lineage import LINEAGE, Held, inputs_digest, is_complete, record_months
 from goldsignal_pipeline.assets.partitions import month_start, next_month
 from goldsignal_pipeline.storage import digests, keyed_rows, kinds
 from goldsignal_pipeline.storage.digests import Digest
@@ -34,12 +34,16 @@ Rules = Callable[[str], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """Consecutive months to bring in line, as of `now`, by a run."""
+    """Consecutive months to bring in line, as of `now`, by a run.
+
+    `held` are the digests as they stood before anything else of a symbol was read (`by_symbol`).
+    """
 
     months: tuple[str, ...]
     now: datetime
     grace: timedelta
     run_id: str | None
+    held: Held = field(default_factory=dict, repr=False)
 
     @classmethod
     def of_run(cls, context: dg.AssetExecutionContext, *, now: datetime, grace: timedelta) -> Writing:
@@ -81,12 +85,16 @@ class Kept:
 
 
 def by_symbol(connection: Connection, writing: Writing) -> Iterator[tuple[str, Writing]]:
-    """Each symbol with a record in the months, and those of them that its record has: any cut of a range gives the same."""
+    """Each symbol with a record in the months, and those of them that its record has: any cut of a range gives the same.
+
+    Digests are read first: should another run write what this one reads, the month is found outdated and computed again. Read
+    afterwards, they would vouch for rows that were never seen.
+    """
     for symbol in digests.symbols(connection, asset="candles"):
-        held = digests.by_month(connection, asset="candles", symbol=symbol)
-        own = set(record_months(held, now=writing.now)) & set(writing.months)
+        held = held_digests(connection, symbol=symbol)
+        own = set(record_months(held["candles"], now=writing.now)) & set(writing.months)
         if own:
-            yield symbol, replace(writing, months=tuple(sorted(own)))
+            yield symbol, replace(writing, months=tuple(sorted(own)), held=held)
 
 
 def held_digests(connection: Connection, *, symbol: str) -> dict[str, dict[str, Digest]]:
@@ -124,7 +132,7 @@ def keep_digests(
     rules: Rules,
 ) -> None:
     """Store for each month how many rows it has, their digest, and that of what they were made of."""
-    held = held_digests(connection, symbol=symbol)
+    held = {name: dict(months) for name, months in writing.held.items()}
     first_month = min(held["candles"], default=writing.months[0])
     for month, (rows, content) in zip(writing.months, contents, strict=True):
         made = Digest(

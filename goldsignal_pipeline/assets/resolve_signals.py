@@ -15,6 +15,7 @@ import pandas as pd
 from goldsignal_pipeline.assets import market_record
 from goldsignal_pipeline.assets.keeping import Kept, Writing, by_symbol, digests_by_month, keep_digests
 from goldsignal_pipeline.assets.outcome_rows import new_events, outcome_rows, trade_events
+from goldsignal_pipeline.assets.partitions import next_month
 from goldsignal_pipeline.assets.rules import trades_rules
 from goldsignal_pipeline.market.digests import combine
 from goldsignal_pipeline.market.hours import load_calendar
@@ -43,6 +44,8 @@ def resolve_signals(database: Database, writing: Writing) -> Kept:
     """Bring `outcomes` and the events of the months in line with the signals and candles held, for every symbol."""
     done = Kept()
     with database.transaction() as connection:
+        # A signal that another run takes away must not go between its reading and its outcome.
+        lock_months(connection, table="signals", months=[next_month(writing.months[0], steps=-1), *writing.months])
         lock_months(connection, table="outcomes", months=writing.months)
         for symbol, own in by_symbol(connection, writing):
             done = done.with_symbol(symbol, _resolve(connection, symbol=symbol, writing=own))

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from goldsignal_pipeline.assets import market_record
-from goldsignal_pipeline.assets.keeping import Kept, Writing, by_symbol, held_digests, keep
+from goldsignal_pipeline.assets.keeping import Kept, Writing, by_symbol, keep
 from goldsignal_pipeline.assets.lineage import is_complete
+from goldsignal_pipeline.assets.registering import ensure_registered
 from goldsignal_pipeline.assets.rules import results_rules
 from goldsignal_pipeline.market.hours import Days, load_calendar
 from goldsignal_pipeline.market.timeframes import Timeframe
@@ -45,6 +46,7 @@ def score_trades(database: Database, writing: Writing) -> Kept:
     done = Kept()
     with database.transaction() as connection:
         lock_months(connection, table="backtest_results", months=writing.months)
+        ensure_registered(connection, strategies, now=writing.now)
         for symbol, own in by_symbol(connection, writing):
             rows = tested_rows(connection, strategies, symbol=symbol, writing=own)
             merged = keep(
@@ -80,7 +82,7 @@ def tested_rows(connection: Connection, strategies: Sequence[Strategy], *, symbo
         record_start=market_record.record_start(connection, symbol=symbol) or writing.start,
         chances=chances,
     )
-    return _completed(connection, rows[rows["day"].isin(known)], strategies, symbol=symbol, writing=writing)
+    return _completed(rows[rows["day"].isin(known)], strategies, writing=writing)
 
 
 def days_known(writing: Writing) -> Days:
@@ -101,11 +103,9 @@ def _chances(connection: Connection, trades: pd.DataFrame, *, ends: Days, symbol
     return p_values(entries, days=ends)
 
 
-def _completed(
-    connection: Connection, rows: pd.DataFrame, strategies: Sequence[Strategy], *, symbol: str, writing: Writing
-) -> pd.DataFrame:
+def _completed(rows: pd.DataFrame, strategies: Sequence[Strategy], *, writing: Writing) -> pd.DataFrame:
     """The rows with whether their inputs were there, the number of trials, and the strategies' versions."""
-    held = held_digests(connection, symbol=symbol)
+    held = writing.held
     first_month = min(held["candles"], default=writing.months[0])
     complete = {month: is_complete("backtest_results", month, held=held, first_month=first_month) for month in writing.months}
     versions = {one.name: one.version for one in strategies}
