@@ -27,6 +27,8 @@ COMMAND_MODULES: Final = (
     "import_files",
     "backfill",
     "candles",
+    "explain",
+    "gate",
     "gaps",
     "backup",
     "psql",

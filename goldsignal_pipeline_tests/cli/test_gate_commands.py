@@ -1,0 +1,96 @@
+"""`pause`, `resume`, `strategies` and `settings`: events that hold from now on and change nothing past."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from goldsignal_pipeline.assets.gate_record import BEGINNING, read_record
+from goldsignal_pipeline.cli.app import create_app
+from goldsignal_pipeline.selection.evidence import Evidence
+from goldsignal_pipeline.selection.gate_inputs import Pause
+from goldsignal_pipeline.storage.database import Database
+
+SYMBOL = "XAUUSD-SIM"
+
+
+@pytest.fixture
+def database(own_database: str) -> Iterator[Database]:
+    opened = Database(own_database)
+    yield opened
+    opened.dispose()
+
+
+def run(*arguments: str) -> Any:
+    result = CliRunner().invoke(create_app(), [*arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def record(database: Database):
+    with database.transaction(read_only=True) as connection:
+        return read_record(connection, symbol=SYMBOL, until=datetime.now(UTC) + timedelta(minutes=1))
+
+
+def test_a_pause_and_its_end_are_facts_of_the_fold_from_the_instant_they_were_given(database: Database) -> None:
+    before = datetime.now(UTC)
+    run("pause")
+    run("pause", "ema_momentum")
+    run("resume")
+    facts = record(database).facts
+    assert [(one.strategy, one.is_paused) for one in facts if isinstance(one, Pause)] == [
+        (None, True),
+        ("ema_momentum", True),
+        (None, False),
+    ]
+    assert all(before <= one.at <= datetime.now(UTC) for one in facts)
+    shown = {row["strategy"]: row["paused"] for row in run("strategies")}
+    assert shown["ema_momentum"] is True
+    assert shown["liquidity_sweep"] is False
+
+
+def test_a_disabled_strategy_is_told_and_can_be_enabled_again(database: Database) -> None:
+    run("strategies", "disable", "breakout_expansion")
+    assert {row["strategy"]: row["enabled"] for row in run("strategies")}["breakout_expansion"] is False
+    run("strategies", "enable", "breakout_expansion")
+    assert all(row["enabled"] for row in run("strategies"))
+    assert [one.is_paused for one in record(database).facts] == [True, False]
+
+
+def test_settings_hold_from_the_beginning_and_changes_from_now_on(database: Database) -> None:
+    before = datetime.now(UTC)
+    first = run("settings")
+    assert [row["account_usd"] for row in first] == ["100000"]
+    run("settings", "--account-usd", "25000", "--avoid-asia")
+    run("settings", "--min-evidence", "proven")
+    terms = record(database).terms
+    assert terms[0].since == BEGINNING
+    assert [one.policy.account_usd for one in terms] == [Decimal(100_000), Decimal(25_000), Decimal(25_000)]
+    assert [one.policy.avoids_asia for one in terms] == [False, True, True]
+    assert [one.min_evidence for one in terms] == [Evidence.UNPROVEN, Evidence.UNPROVEN, Evidence.PROVEN]
+    assert all(one.since >= before for one in terms[1:])
+    digests = [record(database).digest(until=one.since) for one in terms]
+    assert len(set(digests)) == 3, "the digest of a signal's versions tells which terms were in force"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["pause", "no_such_strategy"],
+        ["strategies", "disable", "no_such_strategy"],
+        ["settings", "--account-usd", "much"],
+        ["settings", "--account-usd", "-5"],
+        ["settings", "--min-evidence", "harmful"],
+    ],
+)
+def test_nonsense_changes_nothing(database: Database, arguments: list[str]) -> None:
+    result = CliRunner().invoke(create_app(), arguments)
+    assert result.exit_code == 2
+    assert "Nothing was changed" in result.output
+    assert record(database).events == []
