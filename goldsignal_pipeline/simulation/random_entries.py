@@ -160,7 +160,7 @@ class _Comparison:
     def p_value(self, day: np.datetime64, window_days: int) -> float:
         """Of the window of `window_days` that ends at 00:00 UTC of `day`."""
         ends = day.astype("datetime64[D]")
-        first, stop = np.searchsorted(self.resolved_at, np.array([ends - window_days, ends], dtype="datetime64[us]"))
+        first, stop = np.searchsorted(self.resolved_at, np.array([ends - window_days * _DAY, ends], dtype="datetime64[us]"))
         sums, counts = self.drawn[stop] - self.drawn[first], self.counts[stop] - self.counts[first]
         late = first + np.flatnonzero(self.last_due[first:stop] >= ends.astype(np.int64))
         if len(late):
