@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     twelvedata_credits_per_day: int = Field(800, ge=1, description="Calls a day that your plan allows.")
     base_timeframe: Timeframe = Field(Timeframe.M5, description="Bar length the live cycle fetches.")
     simulation_seed: int = Field(7, ge=0, description="Seed of the simulated market; the same seed gives the same market.")
-    simulation_days: int = Field(90, ge=1, description="Days of simulated market that `up` fills.")
+    simulation_days: int = Field(730, ge=1, description="Days of simulated market that `up` fills.")
     history_months: int = Field(
         20, ge=1, le=280, description="Months of real history that `up` fetches so that every strategy can speak."
     )

@@ -85,7 +85,9 @@ def refresh(
     )
     if failure is not None:
         raise failure
-    caught_up = _tell_catch_up(database, provider, since=newest, now=now, run_id=run_id)
+    # Where the newest bar lies before the months, they go on filling and catch nothing up.
+    since = newest if newest is not None and newest >= start else None
+    caught_up = _tell_catch_up(database, provider, since=since, now=now, run_id=run_id)
     return Refreshed(str(provider.source), len(asked), sum(one.credits for _, one in asked), report, caught_up)
 
 

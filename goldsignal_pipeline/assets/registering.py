@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,10 @@ from goldsignal_pipeline.storage.strategies import RegistryChange, RegistryRow
 from goldsignal_pipeline.strategies.registry import load_strategies
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from goldsignal_pipeline.storage.database import Database
+    from goldsignal_pipeline.strategies.base import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Registered:
 
 def register(database: Database, *, now: datetime) -> Registered:
     """Make the active rows those of the installed strategies; equal rows are not written."""
-    rows = _installed()
+    rows = _rows(load_strategies().values())
     with database.transaction() as connection:
         change = strategies.update_registry(connection, rows, changed_at=now)
     return Registered(rows, change)
@@ -51,12 +54,17 @@ def register(database: Database, *, now: datetime) -> Registered:
 def is_registered(database: Database) -> bool:
     """Whether the active rows are those of the installed strategies."""
     with database.transaction(read_only=True) as connection:
-        return not strategies.difference(connection, _installed())
+        return not strategies.difference(connection, _rows(load_strategies().values()))
 
 
-def _installed() -> tuple[RegistryRow, ...]:
+def ensure_registered(connection: Connection, installed: Iterable[Strategy], *, now: datetime) -> None:
+    """Add the rows of strategies that have none yet, so that results may refer to them whichever run comes first."""
+    strategies.add_missing(connection, _rows(installed), changed_at=now)
+
+
+def _rows(installed: Iterable[Strategy]) -> tuple[RegistryRow, ...]:
     return tuple(
         RegistryRow(one.name, timeframe.value, one.version, one.parameters.model_dump(mode="json"), one.description)
-        for one in load_strategies().values()
+        for one in installed
         for timeframe in one.timeframes
     )

@@ -76,6 +76,16 @@ class Behind:
         """Every month of which something is behind, ascending."""
         return tuple(sorted({month for months in self.assets.values() for month in months}))
 
+    @property
+    def causes(self) -> dict[str, dict[str, Cause]]:
+        """The same without what only follows: where computing has to begin, and why."""
+        found: dict[str, dict[str, Cause]] = {}
+        for asset, months in self.assets.items():
+            for month, cause in months.items():
+                if cause is not Cause.FOLLOWS:
+                    found.setdefault(asset, {})[month] = cause
+        return found
+
     def unsettled(self, *, since: datetime) -> set[str]:
         """Those of the months in which something was observed since then: it has a run of its own still."""
         return {month for month in self.months if month in self.observed and self.observed[month].computed_at >= since}

@@ -16,6 +16,7 @@ import dagster as dg
 
 from goldsignal_pipeline.assets.partitions import month_of, range_tags
 from goldsignal_pipeline.automation.jobs import BATCH_TAGS, backfill, derive, register_strategies
+from goldsignal_pipeline.automation.ticks import SETTLING_TIME
 from goldsignal_pipeline.resources import ClockResource, DatabaseResource, FeedResource, SettingsResource
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from goldsignal_pipeline.storage.database import Database
 
-# A live cycle stores observations and computes what follows seconds later; what is younger than this is its work, not a repair.
-SETTLING_TIME: Final = timedelta(minutes=3)
 # A run that is older and not finished has lost its process.
 LONGEST_RUN: Final = timedelta(hours=1)
 HOLES_LOOKBACK_DAYS: Final = 7

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 REFETCH_BARS: Final = 12
 STRADDLING_BAR: Final = timedelta(days=1)
 FIRST_DAYS: Final = 5
+# A live cycle stores observations and computes what follows seconds later; what is younger than this is its work, not a repair.
+SETTLING_TIME: Final = timedelta(minutes=3)
 
 
 @dataclass(frozen=True, slots=True)

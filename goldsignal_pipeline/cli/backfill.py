@@ -1,18 +1,20 @@
-"""`goldsignal backfill`: fetch and derive a range of months, after saying what that takes.
+"""`goldsignal backfill`: fetch a range of months and compute all that follows, after saying what that takes.
 
-1. The plan: months, runs of twelve months, the credits that the vendor's answers will cost, the minutes they take (`_plan`).
+1. The plan: months, runs of twelve months, the credits that the vendor's answers will cost, the minutes they take (`plan_range`).
 2. One Dagster run per twelve months, oldest first, so that the running month comes last (`cli.launch`).
-3. The month after the range is derived again where the range gave it new first bars (`_following`).
-4. The summary: each run, its time, and the cause where one failed; the months after a failed run are not started.
+3. Later months that the range put behind are computed again (`cli.computing`).
+4. The summary: each run, its time, what the months hold now, and the cause where a run failed; later runs are not started.
+
+With `--missing` the months are those that are behind what they are made of, and nothing is fetched.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -28,11 +30,12 @@ from goldsignal_pipeline.errors import ServiceError, UsageError
 
 if TYPE_CHECKING:
     from goldsignal_pipeline.cli.launch import RunReport
-    from goldsignal_pipeline.providers.base import Provider
+    from goldsignal_pipeline.providers.base import FetchWindow, Provider
     from goldsignal_pipeline.settings import Settings
     from goldsignal_pipeline.storage.database import Database
 
 FETCHING_ASSET: Final = "raw_candles"
+LAST_MONTH: Final = "9999-12"
 
 
 def commands(app: typer.Typer) -> None:
@@ -42,61 +45,108 @@ def commands(app: typer.Typer) -> None:
 
 def backfill(
     *,
-    start: Annotated[str, typer.Option("--from", help="First month, for example 2026-01.")],
+    start: Annotated[
+        str | None, typer.Option("--from", help="First month, for example 2026-01; the first of the record with --missing.")
+    ] = None,
     end: Annotated[str | None, typer.Option("--to", help="Last month, inclusive; the running one when absent.")] = None,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="Only months that are missing, incomplete or outdated; asks no vendor.")
+    ] = False,
     assets: Annotated[str | None, typer.Option("--assets", help="Names with commas between; all when absent.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Fetch and derive a range of months; says first what that takes."""
-    from goldsignal_pipeline.cli.launch import materialize_range
-
+    """Fetch a range of months and compute all that follows; says first what that takes."""
     output = Output(as_json)
     settings = session.start()
     now = datetime.now(UTC)
-    months = months_asked(start, end, now=now)
+    months = months_asked(start, end, now=now, missing=missing)
     chosen = chosen_assets(assets)
     with session.open_database(settings, migrate=not dry_run) as database:
-        plan, source = plan_range(database, settings, months=months, assets=chosen, now=now)
-        if dry_run:
-            output.emit(
-                {"plan": plan.as_dict(), "assets": chosen, "source": source},
-                render=lambda console: console.print(render_plan(plan, zone=settings.display_zone, source=source)),
-            )
-            return
-        output.notes.print(render_plan(plan, zone=settings.display_zone, source=source))
-        with runs_progress(output, "running", pieces=[(months[0], months[-1])]) as advance:
-            reports = materialize_range(assets=chosen, first_month=months[0], last_month=months[-1], progress=advance)
-            reports += _following(database, settings, last_month=months[-1], assets=chosen, reports=reports)
-    output.emit(
-        {"plan": plan.as_dict(), "assets": chosen, "source": source, "runs": [asdict(report) for report in reports]},
-        render=lambda console: render_runs(console, reports),
-    )
+        fill = _fill_missing if missing else _fill_range
+        reports = fill(database, settings, output, months=months, assets=chosen, dry_run=dry_run)
     raise_failure(reports)
 
 
-def _following(
-    database: Database, settings: Settings, *, last_month: str, assets: Sequence[str], reports: Sequence[RunReport]
+def _fill_range(
+    database: Database, settings: Settings, output: Output, *, months: tuple[str, ...], assets: Sequence[str], dry_run: bool
 ) -> list[RunReport]:
-    """Derive the month after the range when it was there already: its first candles close over bars of the range."""
+    """Run the assets over the months, then what follows from them; tells the plan before and the summary afterwards."""
     from goldsignal_pipeline.assets.partitions import next_month
+    from goldsignal_pipeline.cli import computing
     from goldsignal_pipeline.cli.launch import materialize_range
-    from goldsignal_pipeline.cli.months import stale_months
 
-    following = next_month(last_month)
+    plan, source = plan_range(database, settings, months=months, assets=assets, now=datetime.now(UTC))
+    told = {"plan": plan.as_dict(), "assets": assets, "source": source}
+    shown = render_plan(plan, zone=settings.display_zone, source=source)
+    if dry_run:
+        output.emit(told, render=lambda console: console.print(shown))
+        return []
+    output.notes.print(shown)
     derived = [name for name in assets if name != FETCHING_ASSET]
-    if not derived or not all(report.succeeded for report in reports):
-        return []
-    if following not in stale_months(database, settings, symbol=session.default_symbol(settings)):
-        return []
-    return materialize_range(assets=derived, first_month=following, last_month=following)
+    with runs_progress(output, "running", pieces=[(months[0], months[-1])]) as advance:
+        reports = materialize_range(assets=assets, first_month=months[0], last_month=months[-1], progress=advance)
+        if reports[-1].succeeded:
+            after = next_month(months[-1])
+            reports += computing.compute(
+                database, settings, assets=derived, first_month=after, last_month=LAST_MONTH, progress=advance
+            )
+    _summarise(database, output, told, reports, months=months)
+    return reports
 
 
-def months_asked(start: str, end: str | None, *, now: datetime) -> tuple[str, ...]:
-    """The months from `start` to `end`, inclusive; raises `UsageError` when they are not in the record."""
+def _fill_missing(
+    database: Database, settings: Settings, output: Output, *, months: tuple[str, ...], assets: Sequence[str], dry_run: bool
+) -> list[RunReport]:
+    """Compute what is behind within the months; tells what that is before and the summary afterwards."""
+    from goldsignal_pipeline.cli import computing
+    from goldsignal_pipeline.cli.launch import chunks
+    from goldsignal_pipeline.cli.months import behind, months_to_compute, ranges
+
+    derived = [name for name in assets if name != FETCHING_ASSET]
+    found = behind(database, settings)
+    due = months_to_compute(found, assets=derived, first_month=months[0], last_month=months[-1])
+    told = {"behind": computing.behind_dict(found), "months": due, "assets": derived}
+    pieces = [chunk for piece in ranges(due) for chunk in chunks(*piece)]
+    shown = computing.render_behind(found, months=due, runs=len(pieces))
+    if dry_run or not due:
+        output.emit(told, render=lambda console: console.print(shown))
+        return []
+    output.notes.print(shown)
+    with runs_progress(output, "computing", pieces=pieces) as advance:
+        reports = computing.compute(
+            database, settings, assets=derived, first_month=months[0], last_month=months[-1], progress=advance
+        )
+    _summarise(database, output, told, reports, months=due)
+    return reports
+
+
+def _summarise(
+    database: Database, output: Output, told: Mapping[str, Any], reports: Sequence[RunReport], *, months: Sequence[str]
+) -> None:
+    from goldsignal_pipeline.cli import computing
+
+    held = computing.held_rows(database, first_month=months[0], last_month=months[-1])
+
+    def render(console: Console) -> None:
+        render_runs(console, reports)
+        console.print()
+        computing.render_held(console, held)
+
+    runs = [asdict(report) for report in reports]
+    output.emit({**told, "runs": runs, "held": computing.held_dicts(held)}, render=render)
+
+
+def months_asked(start: str | None, end: str | None, *, now: datetime, missing: bool = False) -> tuple[str, ...]:
+    """The months from `start` to `end`, inclusive; raises `UsageError` when they are not in the record.
+
+    Only what asks no vendor (`missing`) may go without a first month.
+    """
     from goldsignal_pipeline.assets.partitions import FIRST_MONTH, month_of, months_between
 
-    first, running = parse_month(start), month_of(now)
+    if start is None and not missing:
+        raise UsageError("--from is needed.", done="Nothing was started.", fix="Name the first month, or use --missing.")
+    first, running = parse_month(start) if start else FIRST_MONTH, month_of(now)
     last = parse_month(end) if end else running
     if first < FIRST_MONTH or last > running:
         raise UsageError(f"The record has the months {FIRST_MONTH} to {running}.", fix="Choose a range within them.")
@@ -135,11 +185,27 @@ def plan_range(
     return plan_fetch(months=months, credits_needed=credits_needed, budget=allowed, now=now), source
 
 
+def months_to_fetch(database: Database, settings: Settings, *, months: tuple[str, ...], now: datetime) -> list[str]:
+    """Those of the months, from the first to the last, in which something is worth asking for."""
+    from goldsignal_pipeline.assets.partitions import month_of, months_between
+    from goldsignal_pipeline.resources import make_provider
+
+    provider = make_provider(settings, database=database, clock=lambda: datetime.now(UTC))
+    windows = _windows(database, provider, settings, months=months, now=now)
+    return months_between(month_of(windows[0].start), months[-1]) if windows else []
+
+
 def _credits(database: Database, provider: Provider, settings: Settings, *, months: tuple[str, ...], now: datetime) -> int:
+    return sum(provider.calls_needed(window) for window in _windows(database, provider, settings, months=months, now=now))
+
+
+def _windows(
+    database: Database, provider: Provider, settings: Settings, *, months: tuple[str, ...], now: datetime
+) -> Sequence[FetchWindow]:
     from goldsignal_pipeline.assets.partitions import month_start, next_month
     from goldsignal_pipeline.assets.refresh import fetch_windows
 
-    windows = fetch_windows(
+    return fetch_windows(
         database,
         provider,
         start=month_start(months[0]),
@@ -147,7 +213,6 @@ def _credits(database: Database, provider: Provider, settings: Settings, *, mont
         now=now,
         grace=settings.grace,
     )
-    return sum(provider.calls_needed(window) for window in windows)
 
 
 def raise_failure(reports: Sequence[RunReport]) -> None:

@@ -76,9 +76,8 @@ def judge_clock(skew: timedelta) -> Finding:
 
 
 def months(database: Database, settings: Settings) -> Finding:
-    """Are the candles in line with the observations they follow from?"""
-    from goldsignal_pipeline.cli.months import stale_months
-    from goldsignal_pipeline.cli.session import default_symbol
+    """Is every month in line with what it is made of?"""
+    from goldsignal_pipeline.cli.months import behind
     from goldsignal_pipeline.cli.status_record import months_finding
 
-    return months_finding(stale_months(database, settings, symbol=default_symbol(settings)))
+    return months_finding(behind(database, settings), now=datetime.now(UTC))

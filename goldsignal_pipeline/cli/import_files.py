@@ -208,11 +208,11 @@ class _Spans:
 def _derive(database: Database, settings: Settings, output: Output) -> list[RunReport]:
     """Derive every month whose candles are behind their observations, those of earlier imports included."""
     from goldsignal_pipeline.cli.launch import MONTHS_PER_RUN, materialize_range
-    from goldsignal_pipeline.cli.months import months_per_run, ranges, stale_months
+    from goldsignal_pipeline.cli.months import months_per_run, ranges, stale_candles
     from goldsignal_pipeline.cli.progress import runs_progress
     from goldsignal_pipeline.market.sources import REAL_SYMBOL
 
-    pieces = ranges(stale_months(database, settings, symbol=REAL_SYMBOL))
+    pieces = ranges(stale_candles(database, settings, symbol=REAL_SYMBOL))
     together = months_per_run(database, symbol=REAL_SYMBOL, least=MONTHS_PER_RUN)
     reports: list[RunReport] = []
     with runs_progress(output, "deriving candles", pieces=pieces) as advance:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import dagster as dg
 
 MONTHS_PER_RUN = 12
+REGISTRY = "strategies"
+READERS_OF_REGISTRY = frozenset({"setups", "backtest_results"})
 
 
 # The run's record holds every event; on the terminal they would bury the command's own words.
@@ -64,6 +66,11 @@ def materialize_range(
     return reports
 
 
+def with_registry(assets: Sequence[str]) -> list[str]:
+    """The assets, and `strategies`, which has no months, where one of them reads it."""
+    return [*assets, REGISTRY] if READERS_OF_REGISTRY & set(assets) and REGISTRY not in assets else [*assets]
+
+
 def _run(instance: dg.DagsterInstance, *, assets: Sequence[str], first: str, last: str) -> RunReport:
     import dagster as dg
 
@@ -73,7 +80,7 @@ def _run(instance: dg.DagsterInstance, *, assets: Sequence[str], first: str, las
     result = definitions.resolve_job_def("backfill").execute_in_process(
         instance=instance,
         tags=range_tags(first, last) | process_tags(),
-        asset_selection=[dg.AssetKey(name) for name in assets],
+        asset_selection=[dg.AssetKey(name) for name in with_registry(assets)],
         raise_on_error=False,
         run_config=_QUIET,
     )

@@ -108,7 +108,7 @@ def _database_finding(database: Database, addresses: Addresses, settings: Settin
 
 def _look_at_record(gathered: Status, settings: Settings, database: Database) -> None:
     from goldsignal_pipeline.cli import credits, status_record
-    from goldsignal_pipeline.cli.months import stale_months
+    from goldsignal_pipeline.cli.months import behind
     from goldsignal_pipeline.storage import operator_events
 
     now, symbol = gathered.at, gathered.symbol
@@ -119,7 +119,7 @@ def _look_at_record(gathered: Status, settings: Settings, database: Database) ->
     gathered.findings += [
         status_record.feed_finding(gathered.feed, settings, zone=settings.display_zone),
         status_record.days_finding(gathered.blocked_days, now=now),
-        status_record.months_finding(stale_months(database, settings, symbol=symbol)),
+        status_record.months_finding(behind(database, settings), now=now),
     ]
     if settings.feed == "twelvedata":
         gathered.credits = credits.credit_state(database, settings, now=now)

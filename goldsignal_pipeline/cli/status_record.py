@@ -14,6 +14,7 @@ from goldsignal_pipeline.cli.output import local_text, span_text
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from goldsignal_pipeline.assets.staleness import Behind
     from goldsignal_pipeline.settings import Settings
 
 BLOCKED_DAYS_SPAN: Final = timedelta(days=30)
@@ -104,13 +105,24 @@ def days_finding(blocked: Sequence[BlockedDay], *, now: datetime) -> Finding:
     return judge("days", detail, fix="`goldsignal gaps` shows what is missing and why.")
 
 
-def months_finding(stale: Sequence[str]) -> Finding:
-    """Are the candles in line with the observations they follow from?"""
-    if not stale:
-        return ok("months", "every month is derived from what is held")
-    shown = ", ".join(stale[:6]) + (f" and {len(stale) - 6} more" if len(stale) > 6 else "")
+def months_finding(found: Sequence[Behind], *, now: datetime) -> Finding:
+    """Is every month of every asset in line with what it is made of?
+
+    What was observed within the last minutes is the work of the live cycle that observed it, and not behind yet.
+    """
+    from goldsignal_pipeline.automation.ticks import SETTLING_TIME
+    from goldsignal_pipeline.cli.months import ranges_text
+
+    behind: dict[str, set[str]] = {}
+    for one in found:
+        young = one.unsettled(since=now - SETTLING_TIME)
+        for asset, months in one.causes.items():
+            behind.setdefault(asset, set()).update(set(months) - young)
+    shown = [f"{asset} {ranges_text(sorted(months))}" for asset, months in behind.items() if months]
+    if not shown:
+        return ok("months", "every month is computed from what is held")
     return note(
         "months",
-        f"{len(stale)} behind their observations: {shown}",
-        fix=f"`goldsignal backfill --from {stale[0]} --to {stale[-1]} --assets candles`, or let the repair sensor do it.",
+        f"behind what they are made of: {'; '.join(shown)}",
+        fix="`goldsignal backfill --missing`, or let a running `goldsignal up` do it.",
     )

@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from goldsignal_pipeline.cli.services import Stack
     from goldsignal_pipeline.cli.services.stack import StackOptions
     from goldsignal_pipeline.settings import Settings
+
+
+PAGES: Final = {
+    "Graph": "/asset-groups",
+    "Signals": "/assets/signals",
+    "Results": "/assets/strategy_performance",
+    "Runs": "/runs",
+}
 
 
 def commands(app: typer.Typer) -> None:
@@ -119,8 +127,15 @@ def _tell_ready(output: Output, stack: Stack, filled: dict[str, Any], *, seconds
     payload = {"page": stack.web_address, "seconds": round(seconds, 1), "filled": filled, "stays": not once}
 
     def render(console: Console) -> None:
+        if "overview" in filled:
+            from goldsignal_pipeline.cli.overview import render_overview
+
+            console.print()
+            render_overview(console, filled["overview"], zone=stack.settings.display_zone, symbol=filled["symbol"])
         console.print(f"\nReady after {span_text(seconds)}.", style="bold green")
         console.print(f"  Dagster   {stack.web_address}")
+        for name, path in PAGES.items():
+            console.print(f"  {name:<8}  {stack.web_address}{path}")
         console.print(f"  Database  {_without_password(stack.addresses.database_url)}  (goldsignal psql)")
         console.print(f"  Logs      {stack.home / 'logs'}")
         if not once:
