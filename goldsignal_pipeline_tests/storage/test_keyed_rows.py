@@ -285,6 +285,25 @@ def test_what_is_appended_leaves_held_rows_as_they_are(database: Database) -> No
     assert held(database)["risk_usd"].tolist() == [*frame["risk_usd"][:5], 5, 5, 5]
 
 
+@pytest.mark.fault("concurrency")
+def test_two_runs_that_append_the_same_rows_add_them_once(database: Database) -> None:
+    frame, scope = graph_rows.decisions(50).assign(run_id="r"), scope_of("decided_for")
+    barrier, results = threading.Barrier(3), []
+
+    def append() -> None:
+        barrier.wait()
+        with database.transaction() as connection:
+            results.append(keyed_rows.append(connection, GATE_DECISIONS, scope, frame))
+
+    threads = [threading.Thread(target=append) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(one.inserted for one in results) == [0, 0, 50]
+    assert len(held(database)) == 50
+
+
 def test_chosen_columns_are_read_in_the_order_of_the_shape(database: Database) -> None:
     replace(database, graph_rows.decisions(6).sample(frac=1, random_state=1))
     with database.transaction() as connection:

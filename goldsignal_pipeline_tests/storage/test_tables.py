@@ -227,6 +227,17 @@ def test_i3_append_only_tables_only_grow(database: Database, name: str, column: 
         assert connection.execute(text(f"SELECT count(*) FROM goldsignal.{name}")).scalar_one() == 1
 
 
+@pytest.mark.parametrize("name", ["raw_candles", "operator_events", "gate_events"])
+def test_i3_the_writer_has_no_right_to_more_than_adding(database: Database, name: str) -> None:
+    query = text("SELECT has_table_privilege('goldsignal_writer', CAST(:name AS regclass), :right)")
+    with database.transaction() as connection:
+        rights = {
+            right: connection.execute(query, {"name": f"goldsignal.{name}", "right": right}).scalar_one()
+            for right in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
+        }
+    assert {right for right, held in rights.items() if held} == {"SELECT", "INSERT"}
+
+
 def test_i3_only_the_owner_removes_old_rows_and_only_when_saying_so(database: Database) -> None:
     with database.transaction() as connection:
         add(connection, "raw_candles")
