@@ -1,9 +1,8 @@
 """Bias: whether a strategy knows anything it cannot know, tried out on candles.
 
 1. It is evaluated on the record cut at some bars, the earliest first, so that nothing can be remembered of a later future; then
-   on the whole record. Every evaluation is watched by `ban`.
-2. At bars with rows, and at others, it is handed bars without a future and with other futures (`poisoning`): what was known by
-   the cut must be equal.
+   on the whole record, and cut at some bars with rows, context and all. Every evaluation is watched by `ban`.
+2. At more bars it is handed bars without a future and with other futures (`poisoning`): what was known by the cut must be equal.
 3. More or other history, another split into months, and the same once more must change nothing; a record turned upside down
    must give the mirrored rows.
 
@@ -15,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
@@ -31,7 +31,7 @@ from goldsignal_pipeline.strategies.base import Candidates, Condition, Strategy
 from goldsignal_pipeline.strategies.directed import DirectedBars
 from goldsignal_pipeline.strategies.evaluation import evaluate
 
-EARLY_CUTS: Final = 6
+RECORD_CUTS: Final = 6
 ROW_CUTS: Final = 18
 MIRRORED: Final = Tolerance(relative=1e-6, absolute=1e-3)
 FUTURES: Final[dict[Proof, Callable[..., DirectedBars]]] = {
@@ -52,9 +52,10 @@ def prove_bias(strategy: Strategy, *, record: Record) -> BiasReport:
     """
     bench = _Bench(strategy, record)
     with bench.watch.generators():
-        early = [(cut, bench.on_stretch([month_of(cut)], until=cut)) for cut in _spread(record.bar_closes(), EARLY_CUTS)]
+        early = bench.cut_at(_spread(record.bar_closes(), RECORD_CUTS))
         whole = bench.whole()
-    trials = [_rows(bench, whole), *_futures(bench, whole, early), _origin(bench, whole), _chunks(bench, whole)]
+    on_cut_record = early + bench.cut_at(_spread(np.unique(whole.setups.known), RECORD_CUTS))
+    trials = [_rows(bench, whole), *_futures(bench, whole, on_cut_record), _origin(bench, whole), _chunks(bench, whole)]
     trials += [_mirror(bench, whole), _repetition(bench, whole), _ban(bench)]
     return BiasReport(strategy.name, record.timeframe, record.months, len(whole.setups), tuple(trials))
 
@@ -84,6 +85,10 @@ class _Bench:
             what = f"{self.strategy.name} cannot be evaluated on {self.record.timeframe}: it {outcome.words}"
             raise ProofError(what, done="nothing was proved of it", fix="correct its find")
         return outcome
+
+    def cut_at(self, cuts: Sequence[Cut]) -> list[tuple[Cut, _Outcome]]:
+        """The rows of the month of each cut, on the record cut there."""
+        return [(cut, self.on_stretch([month_of(cut)], until=cut)) for cut in cuts]
 
     def on_stretch(self, months: Sequence[str], *, until: Cut | None = None) -> _Outcome:
         """The rows of months on no more than they read, cut at `until`."""
@@ -199,17 +204,17 @@ def _rows(bench: _Bench, whole: Rows) -> Trial:
     return Trial(Proof.ROWS, 1, Bias(Proof.ROWS, "", None, "", detail))
 
 
-def _futures(bench: _Bench, whole: Rows, early: Sequence[tuple[Cut, _Outcome]]) -> list[Trial]:
-    """The trials of all futures; what was evaluated before the whole record counts for that of none."""
+def _futures(bench: _Bench, whole: Rows, on_cut_record: Sequence[tuple[Cut, _Outcome]]) -> list[Trial]:
+    """The trials of all futures; that of none includes the cut records."""
     outcomes: dict[Proof, list[tuple[Cut, _Outcome]]] = {proof: [] for proof in FUTURES}
-    outcomes[Proof.PREFIX] += early
+    outcomes[Proof.PREFIX] += on_cut_record
     cuts = _cuts(bench.record, whole)
     with np.errstate(invalid="ignore"):
         for month in bench.record.months:
             tries = [(proof, cut) for cut in cuts if month_of(cut) == month for proof in FUTURES]
             for (proof, cut), outcome in zip(tries, bench.in_futures(month, tries), strict=True):
                 outcomes[proof].append((cut, outcome))
-    return [_future(proof, whole, outcomes[proof]) for proof in FUTURES]
+    return [_future(proof, whole, sorted(outcomes[proof], key=itemgetter(0))) for proof in FUTURES]
 
 
 def _future(proof: Proof, whole: Rows, outcomes: Sequence[tuple[Cut, _Outcome]]) -> Trial:
