@@ -120,9 +120,9 @@ def signal_rows(
 ) -> pd.DataFrame:
     """A row for every accepted decision, in their order (`SIGNAL_DTYPES`).
 
-    `setups` (`setups.SETUP_DTYPES`, and `conditions` as `setup_text.condition_texts` writes them) holds the setup of each. `base`
-    is the timeframe whose next bar is entered at; `known_at` says when live runs decided, all others are of a backfill. Raises
-    DataError for a decision without its setup.
+    `setups` (`setups.SETUP_DTYPES`, and `conditions` as the JSON text that is stored) holds the setup of each. `base` is the
+    timeframe whose next bar is entered at; `known_at` says when live runs decided, all others are of a backfill. Raises DataError
+    for a decision without its setup.
     """
     accepted = [decision for decision in decisions if decision.is_accepted]
     rows = _rows_of(accepted, setups)
@@ -161,7 +161,7 @@ def terms_at(terms: Sequence[Terms], at: datetime) -> Terms:
 
 
 def reasons_of(conditions: str) -> list[str]:
-    """The most telling conditions that were met (a text of `setup_text`), at most three, in words.
+    """The most telling conditions that were met, at most three, in words; `conditions` are the JSON text that is stored.
 
     The trigger is the last required condition. After it come the optional ones by points, then the other required ones.
     """

@@ -24,13 +24,17 @@ from goldsignal_pipeline.selection.gate_policy import GatePolicy
 from goldsignal_pipeline.selection.month_fold import Terms
 from goldsignal_pipeline.selection.risk import Size
 from goldsignal_pipeline.selection.signal_rows import SIGNAL_DTYPES, Versions, reasons_of, signal_rows
-from goldsignal_pipeline.strategies.setup_text import canonical, condition_texts
+from goldsignal_pipeline.storage.setup_rows import to_rows
 from goldsignal_pipeline.strategies.setups import SETUP_DTYPES
 from goldsignal_pipeline_tests.market.candle_data import CALENDAR
 from goldsignal_pipeline_tests.selection.walk_data import TERMS, walk_history
 
 OPEN, CLOSE = datetime(2024, 6, 4, 13, tzinfo=UTC), datetime(2024, 6, 4, 14, tzinfo=UTC)
 KEY = SetupKey("liquidity_sweep", "H1", Direction.SELL, OPEN)
+
+
+def canonical(conditions: list[dict]) -> str:
+    return json.dumps(conditions, separators=(",", ":"))
 
 
 def condition(name: str, measured: float | None, threshold: float, *, points: int | None = None, **other: object) -> dict:
@@ -234,7 +238,7 @@ def every_signal(decisions, setups):
 
 def setups_with_text() -> pd.DataFrame:
     evaluation = walk_history().evaluation
-    frame = evaluation.setups.assign(conditions=condition_texts(evaluation))
+    frame = evaluation.setups.assign(conditions=to_rows(evaluation.setups, evaluation.conditions)["conditions"])
     return frame[frame["kind"] == "setup"]
 
 
