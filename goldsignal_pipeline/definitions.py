@@ -29,6 +29,7 @@ from goldsignal_pipeline.checks.backtest_trades import backtest_trades_checks
 from goldsignal_pipeline.checks.candles import candles_checks
 from goldsignal_pipeline.checks.freshness import feed_is_fresh
 from goldsignal_pipeline.checks.outcomes import outcomes_checks
+from goldsignal_pipeline.checks.proofs import parity, strategies_are_unbiased
 from goldsignal_pipeline.checks.raw_candles import raw_candles_checks
 from goldsignal_pipeline.checks.setups import setups_checks
 from goldsignal_pipeline.checks.signals import signals_checks
@@ -57,6 +58,8 @@ definitions: Final = dg.Definitions(
         outcomes_checks,
         strategy_performance_checks,
         feed_is_fresh,
+        parity,
+        strategies_are_unbiased,
     ],
     jobs=[
         jobs.live_cycle,

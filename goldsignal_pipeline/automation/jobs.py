@@ -9,15 +9,19 @@ from typing import Final
 
 import dagster as dg
 
+from goldsignal_pipeline.checks.proofs import PARITY, UNBIASED
+
 PIPELINE: Final = dg.AssetSelection.groups("market", "research", "signals")
 MONTHLY: Final = PIPELINE - dg.AssetSelection.assets("strategies")
+PROOFS: Final = dg.AssetSelection.checks(PARITY, UNBIASED)
+"""They compute everything again, from the first candle on: work for the night."""
 
 LIVE_TAGS: Final = {"goldsignal/kind": "live"}
 BATCH_TAGS: Final = {"goldsignal/kind": "batch"}
 
 live_cycle: Final = dg.define_asset_job(
     "live_cycle",
-    selection=MONTHLY,
+    selection=MONTHLY - PROOFS,
     executor_def=dg.in_process_executor,
     tags=LIVE_TAGS,
     description="From the newest closed bar to the signals and results that follow from it; runs after every base bar.",
@@ -28,12 +32,12 @@ nightly_backtests: Final = dg.define_asset_job(
     selection=MONTHLY,
     executor_def=dg.in_process_executor,
     tags=BATCH_TAGS,
-    description="The running month again after New York's close, in its first days the one before too, with pictures.",
+    description="The running month again after New York's close, in its first days the one before too, with pictures and proofs.",
 )
 
 backfill: Final = dg.define_asset_job(
     "backfill",
-    selection=PIPELINE,
+    selection=PIPELINE - PROOFS,
     executor_def=dg.in_process_executor,
     tags=BATCH_TAGS,
     description="Any range of months in one run, by range tags; the command line and the repair sensor use it.",
@@ -41,7 +45,7 @@ backfill: Final = dg.define_asset_job(
 
 derive: Final = dg.define_asset_job(
     "derive",
-    selection=MONTHLY - dg.AssetSelection.assets("raw_candles"),
+    selection=MONTHLY - dg.AssetSelection.assets("raw_candles") - PROOFS,
     executor_def=dg.in_process_executor,
     tags=BATCH_TAGS,
     description="Everything again from the observations that are held; asks no vendor.",
@@ -49,7 +53,7 @@ derive: Final = dg.define_asset_job(
 
 register_strategies: Final = dg.define_asset_job(
     "register_strategies",
-    selection=dg.AssetSelection.assets("strategies"),
+    selection=dg.AssetSelection.assets("strategies") - PROOFS,
     executor_def=dg.in_process_executor,
     tags=BATCH_TAGS,
     description="The installed strategies as rows; runs on start and when they changed.",
