@@ -17,7 +17,7 @@ from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.market.zones import to_datetime
 from goldsignal_pipeline.selection.gate_inputs import SetupKey
-from goldsignal_pipeline.selection.gate_material import blocked_setups, gate_setups, keys_of, steps_of
+from goldsignal_pipeline.selection.gate_material import blocked_setups, gate_setups, is_among, keys_of, steps_of
 from goldsignal_pipeline.selection.history import tracks_of
 from goldsignal_pipeline.selection.month_fold import Material, SelectionState
 from goldsignal_pipeline.selection.standings import tested_by_day
@@ -101,7 +101,7 @@ def followed_trades(
     columns = [*_KEY, "confirmed_at", *LEVELS]
     live = read_live_signals(connection, symbol=symbol, start=start, end=writing.end)[columns]
     published = set(keys_of(live))
-    others = setups[[key not in published for key in keys_of(setups)]]
+    others = setups[~is_among(setups, published)]
     candidates = pd.concat([others[columns], live], ignore_index=True)
     return trade_table(candidates, bars, calendar=load_calendar(), grace=writing.grace).frame
 

@@ -25,7 +25,7 @@ from goldsignal_pipeline.errors import UsageError
 from goldsignal_pipeline.proofs.differences import Keyed, TableComparison, compare
 from goldsignal_pipeline.proofs.parity import ParityReport
 from goldsignal_pipeline.selection.gate_inputs import SetupKey
-from goldsignal_pipeline.selection.gate_material import keys_of
+from goldsignal_pipeline.selection.gate_material import is_among, keys_of
 from goldsignal_pipeline.selection.month_fold import Given
 from goldsignal_pipeline.selection.signal_ids import signal_id
 from goldsignal_pipeline.selection.verdict_text import verdict_text
@@ -210,7 +210,7 @@ def _compare(
         # Of the running month the days that had begun, or ended, when it was last computed.
         sides[1] = sides[1][(sides[1][table.time] <= sides[0][table.time].max()).to_numpy()]
     if without:
-        sides = [rows[[key not in without for key in keys_of(rows)]] for rows in sides]
+        sides = [rows[~is_among(rows, without)] for rows in sides]
     columns = [column for column in shape.columns if column not in NOT_COMPARED]
     frames = [_plain(rows, shape=shape, columns=columns) for rows in sides]
     values = [column for column in columns if column not in table.keyed.key]

@@ -31,7 +31,7 @@ from goldsignal_pipeline.market.hours import Days, load_calendar
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.market.zones import to_instant
 from goldsignal_pipeline.selection.gate_inputs import SetupKey
-from goldsignal_pipeline.selection.gate_material import keys_of
+from goldsignal_pipeline.selection.gate_material import is_among
 from goldsignal_pipeline.selection.history import Conditions, History, Record, days_of, run_history, tracks_of
 from goldsignal_pipeline.selection.performance_rows import performance_rows
 from goldsignal_pipeline.selection.signal_rows import Versions, signal_rows
@@ -153,7 +153,7 @@ def recompute(known: Known, strategies: Sequence[Strategy], *, standing: frozens
 
 
 def _standing(signals: pd.DataFrame, standing: frozenset[SetupKey]) -> pd.DataFrame:
-    return signals[[key in standing for key in keys_of(signals)]].reset_index(drop=True)
+    return signals[is_among(signals, standing)].reset_index(drop=True)
 
 
 def _signals(known: Known, history: History, strategies: Sequence[Strategy], *, standing: frozenset[SetupKey]) -> pd.DataFrame:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from goldsignal_pipeline.market.candles import instants_of
@@ -37,6 +38,11 @@ def keys_of(frame: pd.DataFrame) -> list[SetupKey]:
         SetupKey(strategy, timeframe, Direction(direction), at)
         for strategy, timeframe, direction, at in zip(*parts, map(_sure, moments(frame["timestamp"])), strict=True)
     ]
+
+
+def is_among(frame: pd.DataFrame, keys: Container[SetupKey]) -> npt.NDArray[np.bool_]:
+    """Which rows of a frame, also of an empty one, have a key among `keys`."""
+    return np.array([key in keys for key in keys_of(frame)], dtype=bool)
 
 
 def gate_setups(

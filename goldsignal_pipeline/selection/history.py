@@ -16,7 +16,7 @@ import pandas as pd
 from goldsignal_pipeline.market.hours import Days, TradingCalendar
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.selection.gate_inputs import News, Pause, Setup, SetupKey
-from goldsignal_pipeline.selection.gate_material import blocked_setups, gate_setups, keys_of, steps_of
+from goldsignal_pipeline.selection.gate_material import blocked_setups, gate_setups, is_among, keys_of, steps_of
 from goldsignal_pipeline.selection.month_fold import Folded, Given, Material, SelectionState, Terms, fold_days
 from goldsignal_pipeline.selection.standings import Track, tested_by_day
 from goldsignal_pipeline.simulation.bars import BaseBars
@@ -77,7 +77,7 @@ class History:
     def signals(self) -> pd.DataFrame:
         """The trades of accepted setups, closed or not."""
         accepted = {decision.key for decision in self.folded.decisions if decision.is_accepted}
-        return self.followed[[key in accepted for key in keys_of(self.followed)]].reset_index(drop=True)
+        return self.followed[is_among(self.followed, accepted)].reset_index(drop=True)
 
 
 def tracks_of(strategies: Iterable[Strategy]) -> tuple[Track, ...]:
@@ -133,7 +133,7 @@ def _followed(trades: TradeTable, record: Record, *, conditions: Conditions, cal
     if published is None or not len(published):
         return trades.frame
     stand = set(keys_of(published))
-    others = trades.frame[[key not in stand for key in keys_of(trades.frame)]]
+    others = trades.frame[~is_among(trades.frame, stand)]
     own = trade_table(published, record.bars, calendar=calendar, costs=conditions.costs, grace=conditions.grace)
     return pd.concat([others, own.frame], ignore_index=True)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import typer
 
-PROOF_MODULES: Final = ("bias", "parity")
+PROOF_MODULES: Final = ("bias", "parity", "backfill")
 
 
 def commands(app: typer.Typer) -> None:
