@@ -25,10 +25,11 @@ from goldsignal_pipeline.assets.rules import deciding_rules, parameters_digest
 from goldsignal_pipeline.assets.versions import SIGNALS_VERSION
 from goldsignal_pipeline.market.digests import combine
 from goldsignal_pipeline.market.hours import load_calendar
+from goldsignal_pipeline.selection.composite import composites
 from goldsignal_pipeline.selection.gate import Decision
 from goldsignal_pipeline.selection.gate_inputs import SetupKey
 from goldsignal_pipeline.selection.history import days_of
-from goldsignal_pipeline.selection.month_fold import Given, fold_days
+from goldsignal_pipeline.selection.month_fold import Given, Judged, fold_days
 from goldsignal_pipeline.selection.signal_rows import Versions, signal_rows
 from goldsignal_pipeline.selection.state_text import state_text
 from goldsignal_pipeline.storage import digests, gate_states, keyed_rows
@@ -47,12 +48,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """What the fold gave: verdicts of the months, when live ones were known, new live ones, states of finished months."""
+    """What the fold gave: verdicts, when live ones were known, new live ones, states of finished months, judged outcomes."""
 
     decisions: Sequence[Decision]
     known_at: Mapping[SetupKey, datetime]
     new: Sequence[Given]
     states: Mapping[str, str]
+    judged: Sequence[Judged]
 
 
 def decide(database: Database, settings: Settings, writing: Writing, *, live_symbol: str | None) -> Kept:
@@ -76,16 +78,18 @@ def decide(database: Database, settings: Settings, writing: Writing, *, live_sym
 
 def _fold(inputs: Inputs, writing: Writing) -> _Decided:
     state, decisions, states = inputs.state, list[Decision](), dict[str, str]()
+    judged = list(state.judged)
     for month in writing.months:
         folded = fold_days(state, inputs.material, days=days_of([month]), until=inputs.until, calendar=load_calendar())
         state = folded.state
         decisions += folded.decisions
+        judged += folded.outcomes
         if replace(writing, months=(month,)).end <= inputs.until:
             states[month] = state_text(state)
     setups = {setup.key: setup for setup in inputs.material.setups}
     new = [Given(setups[one.key], one) for one in decisions if one.key in inputs.undecided]
     known_at = {key: given.setup.decided_at for key, given in inputs.record.given.items() if given.setup.decided_at}
-    return _Decided(decisions, known_at | {one.setup.key: writing.now for one in new}, new, states)
+    return _Decided(decisions, known_at | {one.setup.key: writing.now for one in new}, new, states, judged)
 
 
 def _keep(
@@ -135,7 +139,13 @@ def _signals(inputs: Inputs, decided: _Decided, *, strategies: Sequence[Strategy
             parameters={one.name: parameters_digest(one) for one in strategies},
             events={one.key: inputs.record.digest(until=one.at) for one in accepted},
         ),
-        composites={},
+        composites=composites(
+            accepted,
+            results=inputs.results,
+            judged=decided.judged,
+            calendar=load_calendar(),
+            record_start=inputs.record_start,
+        ),
         known_at=decided.known_at,
     )
 

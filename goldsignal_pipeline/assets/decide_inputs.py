@@ -43,7 +43,7 @@ class Inputs:
     """Everything the fold of one symbol begins with.
 
     `setups` are rows of kind setup with their conditions as text, `undecided` the keys that a live symbol has no verdict on yet,
-    `until` the instant up to which is known what happened.
+    `until` the instant up to which is known what happened, `results` the complete tested results of the evidence window.
     """
 
     symbol: str
@@ -54,6 +54,8 @@ class Inputs:
     state: SelectionState
     undecided: frozenset[SetupKey]
     until: datetime
+    results: pd.DataFrame
+    record_start: datetime
 
 
 def read_inputs(
@@ -81,17 +83,29 @@ def read_inputs(
         grace=writing.grace,
         decided_at=dict.fromkeys(undecided, writing.now),
     )
+    results = read_evidence(connection, symbol=symbol, start=writing.start, end=writing.end)
     material = Material(
         tracks=tracks_of(strategies),
         setups=judged,
         steps=steps_of(followed_trades(connection, setups, bars, symbol=symbol, start=start, writing=writing)),
-        tested=tested_by_day(read_evidence(connection, symbol=symbol, start=writing.start, end=writing.end)),
+        tested=tested_by_day(results),
         blocked=blocked_setups(judged, bars=bars, calendar=load_calendar()),
         terms=record.terms,
         facts=record.facts,
         given=record.given,
     )
-    return Inputs(symbol, base, setups, material, record, state, undecided, _known_until(bars, writing))
+    return Inputs(
+        symbol=symbol,
+        base=base,
+        setups=setups,
+        material=material,
+        record=record,
+        state=state,
+        undecided=undecided,
+        until=_known_until(bars, writing),
+        results=results,
+        record_start=market_record.record_start(connection, symbol=symbol) or writing.start,
+    )
 
 
 def followed_trades(

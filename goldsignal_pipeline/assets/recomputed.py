@@ -30,6 +30,7 @@ from goldsignal_pipeline.errors import DataError
 from goldsignal_pipeline.market.hours import Days, load_calendar
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.market.zones import to_instant
+from goldsignal_pipeline.selection.composite import composites
 from goldsignal_pipeline.selection.gate_inputs import SetupKey
 from goldsignal_pipeline.selection.gate_material import is_among
 from goldsignal_pipeline.selection.history import Conditions, History, Record, days_of, run_history, tracks_of
@@ -172,7 +173,13 @@ def _signals(known: Known, history: History, strategies: Sequence[Strategy], *, 
             parameters={one.name: parameters_digest(one) for one in strategies},
             events={one.key: known.gate.digest(until=one.at) for one in accepted},
         ),
-        composites={},
+        composites=composites(
+            accepted,
+            results=history.results,
+            judged=history.folded.outcomes,
+            calendar=load_calendar(),
+            record_start=known.record.start,
+        ),
         known_at=decided,
     )
 

@@ -113,6 +113,8 @@ def test_a_filled_graph_breaks_no_rule_and_holds_rows_that_could(filled_graph: D
             table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
             for table in ("setups", "backtest_trades", "backtest_results", "signals", "outcomes", "strategy_performance")
         }
+        composites = connection.execute(text("SELECT count(*), count(composite_score) FROM signals")).one()
+    assert composites[0] == composites[1], "every signal is published with the composite beside its rank"
     assert {name: finding.rows for name, finding in findings.items() if finding.count} == {}
     assert all(held.values()), held
 
