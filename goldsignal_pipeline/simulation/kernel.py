@@ -3,7 +3,7 @@
 1. `find_entries` names the base bar at whose open each candidate is filled.
 2. `resolve_trades` walks every candidate from there. Prices are first turned so that up is gain (a SELL is negated), quoted
    on the side the trade exits on: BUY and SELL are then one piece of code.
-3. `_scan` passes over bars in which neither stop nor target is touched, block by block, and charges swap at each roll.
+3. `_scan` passes over bars in which neither stop nor target is touched, in blocks that trades share, and charges swap.
 4. `_in_full` settles the bar that ends it while the whole position is open, `_in_half` after the first target.
 5. `_close` adds up gross, cost and net and names the result.
 
@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar, cast
 import numba
 import numpy as np
 
-from goldsignal_pipeline.simulation.records import BarArrays, CandidateArrays, Integers, Leaving, Plan, Terms, Trades
+from goldsignal_pipeline.simulation.records import BarArrays, Blocks, CandidateArrays, Integers, Leaving, Plan, Terms, Trades
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -60,41 +60,29 @@ class Exit(IntEnum):
 UNITS_PER_TICK: Final = 100
 """Money is counted in units of 0.0001 USD/oz, the grid of NUMERIC(10,4): half a position at one tick is 50 units, so the two
 halves of a scaled exit lose nothing."""
-
 UNITS_PER_HALF_TICK: Final = UNITS_PER_TICK // 2
 
 SWAP_DIVISOR: Final = 2 * 365 * 10_000 // UNITS_PER_TICK
 """Turns halves x close in ticks x basis points a year into units a day: 2 halves, 365 days, 10,000 points, 100 units."""
-
-_LOWEST: Final = np.iinfo(np.int64).min
-_HIGHEST: Final = np.iinfo(np.int64).max
+_LOWEST, _HIGHEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 NOT_YET: Final = _LOWEST
 """An instant that has not come; as `datetime64` it is NaT."""
-
 COARSE_MINUTES: Final = 15
 """Base bars longer than this take the first open at or after the confirming close."""
-
 BLOCK_BARS: Final = 32
-"""Bars whose extremes are taken together, without a branch, so that the processor compares several at once."""
-
+"""Bars whose extremes are taken together: without a branch the processor compares several at once, and trades share them."""
 
 _, _TARGET_ONE, _TARGET_TWO, _STOP, _BREAKEVEN, _EXPIRY = (int(member) for member in Exit)
 _, _BEYOND_STOP, _BEYOND_TARGET, _TOO_FAR = (int(member) for member in Miss)
 _OPEN, _TP2_HIT, _TP1_HIT, _SL_HIT, _EXPIRED, _MISSED = (int(member) for member in Result)
 
-
-_WALK: Final[dict[str, Any]] = {"cache": True, "_nrt": False}
 # Without `_nrt` numba refuses what would allocate, and leaves out counting references to nine arrays at each call of a helper.
+_WALK: Final[dict[str, Any]] = {"cache": True, "_nrt": False, "forceinline": True}
 
 
 def compiled(function: Function) -> Function:
-    """The function compiled on its first call, its machine code kept beside the source."""
+    """The function compiled on its first call, a part of its caller; machine code is kept beside the source."""
     return cast(Function, numba.njit(**_WALK)(function))
-
-
-def inlined(function: Function) -> Function:
-    """A helper of a compiled function, made a part of it."""
-    return cast(Function, numba.njit(forceinline=True, **_WALK)(function))
 
 
 @numba.njit(cache=True)
@@ -116,12 +104,11 @@ def find_entries(opens: Integers, minutes: Integers, confirmed_at: Integers, gra
     return entries
 
 
-@inlined
+@compiled
 def _first_after(instants: Integers, limit: int, start: int) -> int:
     """The first position from `start` on whose instant (ascending) is after `limit`; quick where that is near `start`."""
     step = 1
-    low = start
-    high = start
+    low = high = start
     while high < len(instants) and instants[high] <= limit:
         low = high + 1
         high += step
@@ -136,20 +123,22 @@ def _first_after(instants: Integers, limit: int, start: int) -> int:
     return low
 
 
-@compiled
 def resolve_trades(bars: BarArrays, candidates: CandidateArrays, terms: Terms, trades: Trades) -> None:
     """Fill `trades` (of `TRADE_DTYPE`, zeroed), one for each candidate.
 
     Whether a trade is missed is judged on the quote: at or beyond the stop or the first target, or more than a quarter of
     the planned risk from the reference. A missed trade is walked all the same, as if filled at its reference.
     """
+    _resolve(bars, np.zeros((2, len(bars.closes) // BLOCK_BARS, 3), dtype=np.int64), candidates, terms, trades)
+
+
+@compiled
+def _resolve(bars: BarArrays, blocks: Blocks, candidates: CandidateArrays, terms: Terms, trades: Trades) -> None:
     for position in range(len(trades)):
         trade = trades[position]
         trade.entry_bar = candidates.entries[position]
-        trade.first_bar = -1
-        trade.second_bar = -1
-        trade.resolved_at = NOT_YET
-        trade.deadline = NOT_YET
+        trade.first_bar = trade.second_bar = -1
+        trade.resolved_at = trade.deadline = NOT_YET
         if trade.entry_bar < 0:
             continue
         sign = candidates.direction[position]
@@ -167,10 +156,10 @@ def resolve_trades(bars: BarArrays, candidates: CandidateArrays, terms: Terms, t
         # The entry bar always counts, however short the hold.
         end = _first_after(bars.closes, trade.deadline, trade.entry_bar + 1)
         plan = Plan(sign, stop, target, sign * candidates.target_two[position], quote, fill, end, terms.slippage, rate)
-        _walk(bars, plan, terms.known_until, trade)
+        _walk(bars, blocks, plan, terms.known_until, trade)
 
 
-@inlined
+@compiled
 def _miss(quote: int, reference: int, stop: int, target: int) -> int:
     if quote <= stop:
         return _BEYOND_STOP
@@ -179,24 +168,23 @@ def _miss(quote: int, reference: int, stop: int, target: int) -> int:
     return _TOO_FAR if 4 * abs(quote - reference) > reference - stop else 0
 
 
-@inlined
-def _walk(bars: BarArrays, plan: Plan, known_until: int, trade: Any) -> None:
+@compiled
+def _walk(bars: BarArrays, blocks: Blocks, plan: Plan, known_until: int, trade: Any) -> None:
     """From the entry to the result: first with the whole position, after the first target with half of it."""
     trade.quote = plan.sign * plan.quote
     trade.entry_fill = plan.sign * plan.fill
     trade.risk = plan.fill - plan.stop
-    trade.favourable = plan.fill
-    trade.adverse = plan.fill
+    trade.favourable = trade.adverse = plan.fill
     trade.worst = _HIGHEST
     trade.best = _LOWEST
     end = plan.end
     is_due = end < len(bars.closes) or known_until >= trade.deadline
     halves = 2
-    bar = _scan(bars, trade.entry_bar, plan, halves, trade)
+    bar = _scan(bars, blocks, trade.entry_bar, plan, trade)
     if bar < end:
         halves = _in_full(bars, bar, plan, trade)
     if halves == 1:
-        bar = _scan(bars, bar + 1, plan, halves, trade)
+        bar = _scan(bars, blocks, bar + 1, plan, trade)
         if bar < end:
             _in_half(bars, bar, plan, trade)
             halves = 0
@@ -217,36 +205,50 @@ def _walk(bars: BarArrays, plan: Plan, known_until: int, trade: Any) -> None:
         trade.result = _MISSED
 
 
-@inlined
-def _scan(bars: BarArrays, first: int, plan: Plan, halves: int, trade: Any) -> int:
+@compiled
+def _scan(bars: BarArrays, blocks: Blocks, first: int, plan: Plan, trade: Any) -> int:
     """The first bar of [first, plan.end) that touches stop or target, else `plan.end`; charges swap up to its open.
 
     Swap is charged on the last close before each roll; until the trade is closed, `trade.swap` is the exact sum of halves x
     ticks x basis points.
     """
+    halves = 1 if trade.first_exit else 2
     stop = plan.stop if halves == 2 else plan.quote
     target = plan.target_one if halves == 2 else plan.target_two
     found = first
     is_touched = False
     while found < plan.end and not is_touched:
         begin = found
-        found = min(begin + BLOCK_BARS, plan.end)
-        high, low, rolls = _extremes(bars, begin, found, plan.sign)
+        found = min((begin // BLOCK_BARS + 1) * BLOCK_BARS, plan.end)
+        if found - begin == BLOCK_BARS and begin > trade.entry_bar:
+            high, low, closes = _block(bars, blocks, begin // BLOCK_BARS, plan.sign)
+        else:
+            high, low, closes = _stretch(bars, begin, found, plan.sign, trade.entry_bar)
         is_touched = low <= stop or high >= target
         if is_touched:
             found = _first_touch(bars, begin, plan.sign, stop, target)
-            high, low, _ = _extremes(bars, begin, found, plan.sign)
-        if rolls:
-            for bar in range(max(begin, trade.entry_bar + 1), found + is_touched):
-                trade.swap += bars.rolls[bar] * halves * bars.close[bar - 1] * plan.swap_rate
+            high, low, _ = _stretch(bars, begin, found, plan.sign, trade.entry_bar)
+            closes = _rolled(bars, begin, found + 1, trade.entry_bar) if closes else 0
+        trade.swap += closes * halves * plan.swap_rate
         trade.favourable = max(trade.favourable, high)
         trade.adverse = min(trade.adverse, low)
     return found
 
 
-@inlined
-def _extremes(bars: BarArrays, begin: int, end: int, sign: int) -> tuple[int, int, int]:
-    """Highest high and lowest low of [begin, end) as quoted to a closing trade, turned so that up is gain, and its rolls."""
+@compiled
+def _block(bars: BarArrays, blocks: Blocks, number: int, sign: int) -> tuple[int, int, int]:
+    """The stretch of one block, remembered for the next trade that passes over it."""
+    known = blocks[0 if sign > 0 else 1, number]
+    if not known[2]:
+        begin = number * BLOCK_BARS
+        known[0], known[1], rolled = _stretch(bars, begin, begin + BLOCK_BARS, sign, -1)
+        known[2] = rolled + 1
+    return known[0], known[1], known[2] - 1
+
+
+@compiled
+def _stretch(bars: BarArrays, begin: int, end: int, sign: int, entry_bar: int) -> tuple[int, int, int]:
+    """Highest high and lowest low of [begin, end) as quoted to a closing trade, turned so that up is gain, and `_rolled`."""
     high = _LOWEST
     low = _HIGHEST
     rolls = 0
@@ -256,13 +258,21 @@ def _extremes(bars: BarArrays, begin: int, end: int, sign: int) -> tuple[int, in
         high = max(high, bar_high)
         low = min(low, bar_low)
         rolls += bars.rolls[bar]
-    return high, low, rolls
+    return high, low, _rolled(bars, begin, end, entry_bar) if rolls else 0
 
 
-@inlined
-def _first_touch(bars: BarArrays, begin: int, sign: int, stop: int, target: int) -> int:
-    """The first bar from `begin` on that touches stop or target; there is one."""
-    bar = begin
+@compiled
+def _rolled(bars: BarArrays, begin: int, end: int, entry_bar: int) -> int:
+    """The sum of the last closes before each roll at the opens of [begin, end), but for that of the entry bar."""
+    closes = 0
+    for bar in range(max(begin, entry_bar + 1), end):
+        closes += bars.rolls[bar] * bars.close[bar - 1]
+    return closes
+
+
+@compiled
+def _first_touch(bars: BarArrays, bar: int, sign: int, stop: int, target: int) -> int:
+    """The first bar from `bar` on that touches stop or target; there is one."""
     _, high, low, _ = _exit_side(0, bars, bar, sign)
     while low > stop and high < target:
         bar += 1
@@ -270,7 +280,7 @@ def _first_touch(bars: BarArrays, begin: int, sign: int, stop: int, target: int)
     return bar
 
 
-@inlined
+@compiled
 def _exit_side(price: int, bars: BarArrays, bar: int, sign: int) -> tuple[int, int, int, int]:
     """`price`, high and low of a bar as quoted to a closing trade, turned so that up is gain; and what the quote costs."""
     if sign > 0:
@@ -280,7 +290,7 @@ def _exit_side(price: int, bars: BarArrays, bar: int, sign: int) -> tuple[int, i
     return -price - offset, -bars.low[bar] - offset, -bars.high[bar] - offset, offset
 
 
-@inlined
+@compiled
 def _in_full(bars: BarArrays, bar: int, plan: Plan, trade: Any) -> int:
     """Settle a touched bar while the whole position is open; returns the halves still open after it."""
     opened, high, low, offset = _exit_side(bars.open[bar], bars, bar, plan.sign)
@@ -297,54 +307,46 @@ def _in_full(bars: BarArrays, bar: int, plan: Plan, trade: Any) -> int:
             _bound(trade, plan, plan.target_one, plan.target_two)
         return 0
     _leave(trade, plan, 2, Leaving(bar, _TARGET_ONE, plan.target_one, offset))
-    if opened >= plan.target_two:
-        _leave(trade, plan, 1, Leaving(bar, _TARGET_TWO, plan.target_two, offset))
-        return 0
-    _see(trade, low)
-    _see(trade, min(high, plan.target_two))
-    if low <= plan.quote:
-        trade.ambiguous = True
-        _bound(trade, plan, plan.target_one, low - plan.slippage)
-        _bound(trade, plan, plan.target_one, plan.quote - plan.slippage)
-    if high < plan.target_two:
-        return 1
+    if opened < plan.target_two:
+        _see(trade, low)
+        _see(trade, min(high, plan.target_two))
+        if low <= plan.quote:
+            trade.ambiguous = True
+            _bound(trade, plan, plan.target_one, low - plan.slippage)
+            _bound(trade, plan, plan.target_one, plan.quote - plan.slippage)
+        if high < plan.target_two:
+            return 1
     _leave(trade, plan, 1, Leaving(bar, _TARGET_TWO, plan.target_two, offset))
     return 0
 
 
-@inlined
+@compiled
 def _in_half(bars: BarArrays, bar: int, plan: Plan, trade: Any) -> None:
     """Settle a touched bar after the first target: the stop is the entry quote."""
     opened, high, low, offset = _exit_side(bars.open[bar], bars, bar, plan.sign)
-    if opened <= plan.quote:
-        _see(trade, opened)
-        _leave(trade, plan, 1, Leaving(bar, _BREAKEVEN, opened, offset))
-        return
-    if opened >= plan.target_two:
+    _see(trade, min(opened, plan.target_two))
+    if opened >= plan.target_two or low > plan.quote:
         _see(trade, plan.target_two)
+        _see(trade, low if opened < plan.target_two else plan.target_two)
         _leave(trade, plan, 1, Leaving(bar, _TARGET_TWO, plan.target_two, offset))
         return
-    _see(trade, opened)
-    if low > plan.quote:
-        _see(trade, low)
-        _see(trade, plan.target_two)
-        _leave(trade, plan, 1, Leaving(bar, _TARGET_TWO, plan.target_two, offset))
-        return
-    _see(trade, plan.quote)
-    _leave(trade, plan, 1, Leaving(bar, _BREAKEVEN, plan.quote, offset))
-    _bound(trade, plan, plan.target_one, low - plan.slippage)
-    if high >= plan.target_two:
-        trade.ambiguous = True
-        _bound(trade, plan, plan.target_one, plan.target_two)
+    stopped = min(opened, plan.quote)
+    _see(trade, stopped)
+    _leave(trade, plan, 1, Leaving(bar, _BREAKEVEN, stopped, offset))
+    if opened > plan.quote:
+        _bound(trade, plan, plan.target_one, low - plan.slippage)
+        if high >= plan.target_two:
+            trade.ambiguous = True
+            _bound(trade, plan, plan.target_one, plan.target_two)
 
 
-@inlined
+@compiled
 def _see(trade: Any, price: int) -> None:
     trade.favourable = max(trade.favourable, price)
     trade.adverse = min(trade.adverse, price)
 
 
-@inlined
+@compiled
 def _leave(trade: Any, plan: Plan, halves: int, leaving: Leaving) -> None:
     """Close what is open (`halves`) at a quoted `price`; the first target closes only the first half."""
     slippage = 0 if leaving.how in (_TARGET_ONE, _TARGET_TWO) else plan.slippage
@@ -362,21 +364,19 @@ def _leave(trade: Any, plan: Plan, halves: int, leaving: Leaving) -> None:
         trade.gross += gain
 
 
-@inlined
+@compiled
 def _swap_units(swap: int) -> int:
     """Halves x ticks x basis points as units, half-even."""
     units, rest = divmod(swap, SWAP_DIVISOR)
-    if 2 * rest > SWAP_DIVISOR or (2 * rest == SWAP_DIVISOR and units % 2 == 1):
-        units += 1
-    return units
+    return units + (2 * rest > SWAP_DIVISOR or (2 * rest == SWAP_DIVISOR and units % 2 == 1))
 
 
-@inlined
+@compiled
 def _net(plan: Plan, first: int, second: int, swap: int) -> int:
     return UNITS_PER_HALF_TICK * (first + second - 2 * plan.fill) - _swap_units(swap)
 
 
-@inlined
+@compiled
 def _bound(trade: Any, plan: Plan, first: int, second: int) -> None:
     """Widen worst and best by a possible pair of exits."""
     net = _net(plan, first, second, trade.swap)
@@ -384,7 +384,7 @@ def _bound(trade: Any, plan: Plan, first: int, second: int) -> None:
     trade.best = max(trade.best, net)
 
 
-@inlined
+@compiled
 def _close(plan: Plan, trade: Any) -> None:
     first = plan.sign * trade.first_fill
     second = plan.sign * trade.second_fill

@@ -60,6 +60,10 @@ class BarArrays(NamedTuple):
     rolls: Integers
 
 
+Blocks = npt.NDArray[np.int64]
+"""Stretches of bars by side (bid, ask) and number: highest, lowest, and closes before rolls + 1 (0: not known yet)."""
+
+
 class CandidateArrays(NamedTuple):
     """Candidates as int64 arrays: direction is +1 (BUY) or -1 (SELL), `entries` a bar or -1, `deadlines` microseconds."""
 
