@@ -11,6 +11,9 @@ What is drawn follows from key and calendar alone, never from candles, and a dra
 ended: whether it counts has nothing to do with how it went. Only minutes whose hold ends before the month's last day are drawn,
 so that the p-values of that day and of all later ones have every draw, and none of them reads a bar of its future (I5). As of
 an earlier day of the month the draws that are not due yet are left out. A minute without a base bar is a draw that is missing.
+
+Month and direction are matched, and the direction that a strategy took tells what its month was like before it could be known:
+where nothing can be known, p is too high for a trend follower and a little too low for a strategy that fades moves.
 """
 
 from __future__ import annotations
