@@ -7,7 +7,7 @@ from typing import Final
 
 import typer
 
-PROOF_MODULES: Final = ("bias", "parity", "backfill")
+PROOF_MODULES: Final = ("bias", "parity", "backfill", "crash")
 
 
 def commands(app: typer.Typer) -> None:
