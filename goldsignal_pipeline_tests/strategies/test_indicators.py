@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.strategies import indicators
+from goldsignal_pipeline.strategies.context import H4_WARM_UP_DAYS
 from goldsignal_pipeline_tests.market.candle_data import CALENDAR, utc
 from goldsignal_pipeline_tests.strategies import reference
 from goldsignal_pipeline_tests.strategies.records import ALL, END, START, walk_h1
@@ -112,15 +113,14 @@ def test_no_indicator_reads_a_later_bar(cut, seed):
 
 
 def test_mistake_23_ema200_is_made_of_a_thousand_bars_in_every_month():
-    for timeframe, days in ((Timeframe.H1, 70), (Timeframe.H4, 260)):
+    slow = [strategy for strategy in ALL if strategy.uses_ema200]
+    assert [strategy.name for strategy in slow] == ["trend_continuation", "ema_momentum"]
+    warm_ups = {(timeframe, each.warm_up_days(timeframe)) for each in slow for timeframe in (Timeframe.H1, Timeframe.H4)}
+    for timeframe, days in {*warm_ups, (Timeframe.H4, H4_WARM_UP_DAYS)}:
         opens = CALENDAR.expected_opens(timeframe=timeframe, start=utc(2003, 5, 1), end=utc(2026, 11, 1))
         for month in np.arange(np.datetime64("2004-03"), np.datetime64("2026-11")).astype("datetime64[us]"):
             begin = np.searchsorted(opens, month - np.timedelta64(days, "D"))
             assert np.searchsorted(opens, month) - begin >= 1000, (timeframe, month)
-    assert [strategy.name for strategy in ALL if strategy.warm_up_days(Timeframe.H1) == 70] == [
-        "trend_continuation",
-        "ema_momentum",
-    ]
 
 
 def test_mistake_23_two_hundred_bars_would_leave_ema200_far_off_and_a_thousand_do_not():
