@@ -1,4 +1,4 @@
-"""What one run over a million minutes costs beside vectorbt and backtesting.py: from prices to trade records, indicators included.
+"""What one run over a million minutes costs beside vectorbt and backtesting.py: from prices by indicators to trade records.
 
 The rule is the same on all sides (`benchmarks.market`) and as simple as the peers need it: no spread, slippage or swap, one
 trade at a time, on a market where their fills coincide with ours. Our kernel does its full work all the same, it knows no

@@ -64,9 +64,16 @@ class Levels:
 
 
 def levels(
-    bars: BaseBars, *, fast: Floats, slow: Floats, atr: Floats, risk_atr: float = RISK_ATR, reward: float = REWARD, two: bool = False
+    bars: BaseBars,
+    *,
+    fast: Floats,
+    slow: Floats,
+    atr: Floats,
+    risk_atr: float = RISK_ATR,
+    reward: float = REWARD,
+    two: bool = False,
 ) -> Levels:
-    """BUY while the fast average is above the slow one, else SELL. One target at `reward` R, or half at 1 R and the rest there."""
+    """BUY while the fast average is above the slow one, else SELL; target at `reward` R, or half at 1 R and the rest there."""
     at = np.arange(WARM_UP_BARS, len(bars) - DECIDE_EVERY - 2, DECIDE_EVERY)
     direction = np.where(fast[at] > slow[at], 1, -1)
     reference = bars.close[at]

@@ -2,7 +2,8 @@
 
 The slice is the loop that one writes without a kernel: cut the bars that a signal may live, ask which of them touch a level, take
 the first. It knows one target, no missed fills, spread, swap, excursions or ambiguity, so both sides are given signals for which
-that does not matter, and exit bars and prices are compared. Our side goes the public way, entries and deadlines included.
+that does not matter, and exit bars and prices are compared. Both are given the bar of each entry; the slice also the last one,
+which ours finds by the calendar.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from benchmarks.market import CALENDAR, FREE, m1_walk
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.simulation.bars import BaseBars
 from goldsignal_pipeline.simulation.records import Integers, Trades
-from goldsignal_pipeline.simulation.trades import HOLD_MINUTES, Candidates, resolve
+from goldsignal_pipeline.simulation.trades import HOLD_MINUTES, Candidates, entry_bars, resolve_entries
 
 BARS = 1_000_000
 SIGNALS = 10_000
@@ -33,10 +34,11 @@ def compare() -> list[Comparison]:
 
 def _row(bars: BaseBars, *, risk_ticks: int, name: str) -> Comparison:
     signals = _signals(bars, risk_ticks=risk_ticks)
-    resolve_ours = partial(resolve, signals, bars, calendar=CALENDAR, costs=FREE, grace=timedelta(0))
+    entries = entry_bars(signals, bars, grace=timedelta(0))
+    resolve_ours = partial(resolve_entries, signals, entries, bars, calendar=CALENDAR, costs=FREE)
     trades = resolve_ours()
     due = np.searchsorted(bars.closes.astype(np.int64), trades["deadline"], side="right")
-    by_slices = partial(_slices, signals, bars, entries=trades["entry_bar"].copy(), ends=due)
+    by_slices = partial(_slices, signals, bars, entries=entries, ends=due)
     _refuse_differences(trades, *by_slices())
     seconds = take_turns({"ours": partial(processor_seconds, resolve_ours), "slices": partial(processor_seconds, by_slices)})
     ours, floor = (1000.0 * median(seconds[side]) for side in ("ours", "slices"))
