@@ -92,9 +92,8 @@ def run_history(
     months: Sequence[str],
     conditions: Conditions,
     calendar: TradingCalendar,
-    state: SelectionState | None = None,
 ) -> History:
-    """Evaluate, trade, score and decide over consecutive `months` (YYYY-MM), from `state` on (default: the beginning)."""
+    """Evaluate, trade, score and decide over consecutive `months` (YYYY-MM) from the beginning on."""
     evaluation = Evaluation.joined(
         [
             evaluate_all(strategies, candles=record.candles, months=own, record_start=start)
@@ -124,7 +123,7 @@ def run_history(
         given=conditions.given,
     )
     until = datetime.combine(days[-1] + timedelta(days=1), time(), tzinfo=UTC)
-    folded = fold_days(state or SelectionState(), material, days=days, until=until, calendar=calendar)
+    folded = fold_days(SelectionState(), material, days=days, until=until, calendar=calendar)
     return History(evaluation, judged, trades, followed, results, folded)
 
 

@@ -6,7 +6,7 @@ so that healthy, watched and degraded ones meet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from goldsignal_pipeline.market.prices import Direction
 from goldsignal_pipeline.selection.closing_times import minutes_to_closing
 from goldsignal_pipeline.selection.evidence import Evidence
+from goldsignal_pipeline.selection.gate import Decision
 from goldsignal_pipeline.selection.gate_inputs import News, Pause, Setup, SetupKey
 from goldsignal_pipeline.selection.gate_policy import GatePolicy
 from goldsignal_pipeline.selection.month_fold import Folded, Judged, Material, SelectionState, Terms, TradeSteps, fold_days
@@ -206,6 +207,11 @@ def _past(rng: np.random.Generator, *, bad: str) -> tuple[Judged, ...]:
     return tuple(sorted(past))
 
 
+def told(decisions: Iterable[Decision]) -> list[str]:
+    """Decisions as text: a rank score may be NaN, which equals nothing."""
+    return [repr(one) for one in decisions]
+
+
 def only_known(material: Material, *, at: datetime) -> Material:
     """What of the material is known at an instant: no later setup, step, result, term or fact."""
 
@@ -228,7 +234,3 @@ def only_known(material: Material, *, at: datetime) -> Material:
         terms=tuple(one for one in material.terms if one.since <= at),
         facts=tuple(one for one in material.facts if one.at <= at),
     )
-
-
-def where(story: Story, chosen: Callable[[Setup], bool]) -> list[Setup]:
-    return [one for one in story.material.setups if chosen(one)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,16 +15,11 @@ from goldsignal_pipeline.selection.gate import Decision, GateReason
 from goldsignal_pipeline.selection.month_fold import Given, Judged, TradeSteps, outcomes_of
 from goldsignal_pipeline.selection.state_text import parse_state, state_text
 from goldsignal_pipeline_tests.market.candle_data import CALENDAR
-from goldsignal_pipeline_tests.selection.fold_data import BEGIN, DAY, DAYS, HOUR, TRACKS, only_known, stories
+from goldsignal_pipeline_tests.selection.fold_data import BEGIN, DAY, DAYS, HOUR, TRACKS, only_known, stories, told
 
 few = settings(max_examples=15, deadline=None)
 ends = st.integers(0, 21 * 24)
 MONTH_ENDS = [n for n, day in enumerate(DAYS) if n and day.day == 1]
-
-
-def told(decisions: Iterable[Decision]) -> list[str]:
-    """Decisions as text: a rank score may be NaN, which equals nothing."""
-    return [repr(one) for one in decisions]
 
 
 @few
