@@ -7,13 +7,12 @@ import inspect
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from goldsignal_pipeline.assets import candles as candles_module
-from goldsignal_pipeline.assets import raw_candles as raw_candles_module
 from goldsignal_pipeline.assets.schemas import table_metadata
 from goldsignal_pipeline.automation.schedules import live_cycle_cron
 from goldsignal_pipeline.definitions import definitions
@@ -21,6 +20,16 @@ from goldsignal_pipeline_tests.assets import generate_columns
 
 PROJECT = Path(__file__).resolve().parents[1]
 LONGEST_BODY_LINES = 25
+MONTHLY = {
+    "raw_candles",
+    "candles",
+    "setups",
+    "backtest_trades",
+    "backtest_results",
+    "signals",
+    "outcomes",
+    "strategy_performance",
+}
 LOAD = """
 import socket, sys
 def refuse(*_): raise AssertionError("the definitions touched the network")
@@ -54,13 +63,13 @@ def test_definitions_load_without_environment_database_network_or_warning(tmp_pa
 
 
 def test_every_asset_tells_what_it_is(specs: list[dg.AssetSpec]) -> None:
-    assert {spec.key.to_user_string() for spec in specs} == {"raw_candles", "candles"}
+    assert {spec.key.to_user_string() for spec in specs} == {*MONTHLY, "strategies"}
     for spec in specs:
         name = spec.key.to_user_string()
         assert spec.description, name
         assert list(spec.owners) == ["team:goldsignal"], name
         assert "postgres" in spec.kinds, name
-        assert spec.group_name == "market", name
+        assert spec.group_name in {"market", "research", "signals"}, name
         assert spec.code_version, name
         assert spec.metadata["dagster/table_name"] == f"goldsignal.{name}"
         columns = spec.metadata["dagster/column_schema"]
@@ -78,24 +87,51 @@ def test_every_automation_runs_by_default() -> None:
     repository = definitions.get_repository_def()
     assert {schedule.name: schedule.default_status.value for schedule in repository.schedule_defs} == {
         "live_cycle_schedule": "RUNNING",
+        "nightly_backtests_schedule": "RUNNING",
         "feed_freshness_schedule": "RUNNING",
         "retention_schedule": "RUNNING",
     }
     assert {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs} == {
         "repair_sensor": "RUNNING",
+        "strategies_sensor": "RUNNING",
+        "failed_check_events": "RUNNING",
         "run_failure_events": "RUNNING",
     }
 
 
-def test_the_live_cycle_covers_every_asset_and_every_check(specs: list[dg.AssetSpec]) -> None:
-    job = definitions.resolve_job_def("live_cycle")
-    assert job.asset_layer.executable_asset_keys == {spec.key for spec in specs}
-    assert {key.name for key in job.asset_layer.asset_graph.asset_check_keys} >= {"derived_equals_base", "feed_is_fresh"}
+@pytest.mark.parametrize(
+    ("name", "assets"),
+    [
+        ("live_cycle", MONTHLY),
+        ("nightly_backtests", MONTHLY),
+        ("derive", MONTHLY - {"raw_candles"}),
+        ("backfill", MONTHLY | {"strategies"}),
+        ("register_strategies", {"strategies"}),
+    ],
+)
+def test_every_job_runs_its_assets_in_one_process(name: str, assets: set[str]) -> None:
+    """Only a backfill fetches and registers; a repair asks no vendor, and no cycle registers strategies again."""
+    job = definitions.resolve_job_def(name)
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == assets
     assert job.executor_def.name == "in_process"
 
 
-def test_asset_bodies_are_short() -> None:
-    for module in (candles_module, raw_candles_module):
+def test_the_live_cycle_verifies_every_asset() -> None:
+    checked = definitions.resolve_job_def("live_cycle").asset_layer.asset_graph.asset_check_keys
+    assert {key.asset_key.to_user_string() for key in checked} >= MONTHLY
+    assert {key.name for key in checked} >= {"derived_equals_base", "feed_is_fresh"}
+
+
+def test_every_job_schedule_and_sensor_says_what_it_is_for() -> None:
+    repository = definitions.get_repository_def()
+    jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    described = [*jobs, *repository.schedule_defs, *repository.sensor_defs]
+    assert [one.name for one in described if not one.description] == []
+
+
+@pytest.mark.parametrize("name", sorted(MONTHLY | {"strategies"}))
+def test_asset_bodies_are_short(name: str) -> None:
+    for module in (import_module(f"goldsignal_pipeline.assets.{name}"),):
         tree = ast.parse(inspect.getsource(module))
         (function,) = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
         assert function.end_lineno is not None

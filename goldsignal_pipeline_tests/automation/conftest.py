@@ -15,9 +15,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
+from goldsignal_pipeline.assets.backtest_results import backtest_results
+from goldsignal_pipeline.assets.backtest_trades import backtest_trades
 from goldsignal_pipeline.assets.candles import candles
+from goldsignal_pipeline.assets.outcomes import outcomes
 from goldsignal_pipeline.assets.partitions import range_tags
 from goldsignal_pipeline.assets.raw_candles import raw_candles
+from goldsignal_pipeline.assets.setups import setups
+from goldsignal_pipeline.assets.signals import signals
+from goldsignal_pipeline.assets.strategy_performance import strategy_performance
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.providers.base import Provider
@@ -28,6 +34,8 @@ from goldsignal_pipeline.storage.database import Database
 from goldsignal_pipeline_tests.vendor_server import VirtualClock
 
 PROJECT = Path(__file__).resolve().parents[2]
+DERIVED = (candles, setups, backtest_trades, backtest_results, signals, outcomes, strategy_performance)
+GRAPH = (raw_candles, *DERIVED)
 
 
 @dataclass

@@ -48,7 +48,10 @@ def held(deployment: Deployment) -> tuple[int, int]:
 
 
 def jobs_asked_for(deployment: Deployment) -> set[str | None]:
-    with dg.build_sensor_context(resources=deployment.resources()) as context:
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_sensor_context(instance, resources=deployment.resources()) as context,
+    ):
         result = repair_sensor(context)
     return set() if isinstance(result, dg.SkipReason) else {request.job_name for request in result.run_requests}
 

@@ -1,22 +1,26 @@
-"""The repair sensor asks for what is stale or worth another call, once; the failure sensor tells the operator why."""
+"""The sensors ask for what is behind, unregistered or worth another call, once; they tell the operator what failed and why."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 from sqlalchemy import text
 
-from goldsignal_pipeline.assets.candles import candles
 from goldsignal_pipeline.assets.ingest import ingest
-from goldsignal_pipeline.automation.sensors import repair_sensor, run_failure_events
+from goldsignal_pipeline.assets.partitions import months_between
+from goldsignal_pipeline.assets.raw_candles import raw_candles
+from goldsignal_pipeline.assets.registering import register
+from goldsignal_pipeline.automation.jobs import BATCH_TAGS
+from goldsignal_pipeline.automation.sensors import failed_check_events, repair_sensor, run_failure_events, strategies_sensor
 from goldsignal_pipeline.market.delivery import Delivery
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.providers.base import FetchWindow
 from goldsignal_pipeline.providers.simulated import SimulatedProvider
-from goldsignal_pipeline_tests.automation.conftest import Deployment
+from goldsignal_pipeline.storage import strategies as registry
+from goldsignal_pipeline_tests.automation.conftest import DERIVED, GRAPH, Deployment
 from goldsignal_pipeline_tests.providers.support import desk
 from goldsignal_pipeline_tests.vendor_faults import Fault
 from goldsignal_pipeline_tests.vendor_server import KEY
@@ -30,9 +34,12 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-def asked(deployment: Deployment) -> list[tuple[str, str, str, str]]:
-    """Job, first month, last month and key of what the sensor asks for now."""
-    with dg.build_sensor_context(resources=deployment.resources()) as context:
+def asked(deployment: Deployment, *, beside: dg.DagsterInstance | None = None) -> list[tuple[str, str, str, str]]:
+    """Job, first month, last month and key of what the sensor asks for now, beside the runs of an instance."""
+    with (
+        dg.DagsterInstance.ephemeral() as empty,
+        dg.build_sensor_context(beside or empty, resources=deployment.resources()) as context,
+    ):
         result = repair_sensor(context)
     requests = [] if isinstance(result, dg.SkipReason) else result.run_requests
     return [
@@ -46,10 +53,10 @@ def asked(deployment: Deployment) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def revise(deployment: Deployment, bar: str) -> None:
+def revise(deployment: Deployment, bar: str, *, now: str = "2024-03-20 12:30") -> None:
     """Observe other prices of a bar that is held."""
     start = deployment.at(bar).clock.now
-    deployment.at("2024-03-20 12:30")
+    deployment.at(now)
     window = FetchWindow(timeframe=deployment.feed.base_timeframe, start=start, end=start + timedelta(hours=1))
     (delivery,) = deployment.feed.fetch(window)
     rows = delivery.rows.assign(high=delivery.rows["high"] + 5)
@@ -71,8 +78,6 @@ def test_an_empty_record_has_nothing_to_repair(deployment: Deployment) -> None:
 def test_after_an_import_the_stale_months_are_asked_for_once_and_then_no_more(
     deployment: Deployment, instance: dg.DagsterInstance
 ) -> None:
-    from goldsignal_pipeline.assets.raw_candles import raw_candles
-
     assert deployment.materialize("2024-01", "2024-03", instance=instance, assets=[raw_candles]).success
     deployment.clock.sleep(100)
     assert asked(deployment) == [], "a live cycle derives what it has just stored"
@@ -81,18 +86,49 @@ def test_after_an_import_the_stale_months_are_asked_for_once_and_then_no_more(
     assert [request[:3] for request in first] == [("derive", "2024-01", "2024-03")]
     deployment.clock.sleep(60)
     assert asked(deployment) == first, "the same key, so that Dagster makes one run"
-    assert deployment.materialize("2024-01", "2024-03", instance=instance, assets=[candles]).success
+    assert deployment.materialize("2024-01", "2024-03", instance=instance, assets=DERIVED).success
     assert asked(deployment) == []
 
 
+def test_a_repair_waits_for_a_backfill_that_is_under_way_but_not_for_one_whose_process_was_lost(
+    deployment: Deployment, instance: dg.DagsterInstance
+) -> None:
+    assert deployment.materialize("2024-03", "2024-03", instance=instance, assets=[raw_candles]).success
+    deployment.clock.sleep(200)
+    assert asked(deployment, beside=instance)
+    deployment.clock.now = datetime.now(UTC)  # Dagster dates its runs by the clock of the machine
+    instance.add_run(dg.DagsterRun(job_name="backfill", status=dg.DagsterRunStatus.STARTED, tags=BATCH_TAGS))
+    assert asked(deployment, beside=instance) == []
+    deployment.clock.sleep(2 * 3600)
+    assert asked(deployment, beside=instance)
+
+
+def test_a_long_repair_goes_year_by_year_from_the_earliest_month(deployment: Deployment, instance: dg.DagsterInstance) -> None:
+    assert deployment.materialize("2023-01", "2024-03", instance=instance, assets=[raw_candles]).success
+    deployment.clock.sleep(200)
+    assert [request[:3] for request in asked(deployment)] == [("derive", "2023-01", "2023-12")]
+
+
+def test_while_bars_go_on_coming_older_months_are_repaired_and_the_running_one_is_left_to_its_cycle(
+    deployment: Deployment, instance: dg.DagsterInstance
+) -> None:
+    months = months_between("2024-01", "2024-03")
+    assert deployment.materialize(months[0], months[-1], instance=instance, assets=[raw_candles]).success
+    deployment.clock.sleep(3600)
+    assert deployment.materialize("2024-03", "2024-03", instance=instance, assets=[raw_candles]).success
+    assert [request[:3] for request in asked(deployment)] == [("derive", "2024-01", "2024-02")]
+    revise(deployment, "2024-02-14 10:00", now="2024-03-20 13:08")
+    assert asked(deployment) == [], "somebody imports"
+
+
 def test_a_revision_makes_exactly_the_months_stale_that_rest_on_it(deployment: Deployment, instance: dg.DagsterInstance) -> None:
-    assert deployment.materialize("2023-12", "2024-03", instance=instance).success
+    assert deployment.materialize("2023-12", "2024-03", instance=instance, assets=GRAPH).success
     deployment.clock.sleep(200)
     assert asked(deployment) == []
     revise(deployment, "2024-02-14 10:00")
     deployment.clock.sleep(200)
     assert [request[:3] for request in asked(deployment)] == [("derive", "2024-02", "2024-03")]
-    assert deployment.materialize("2024-02", "2024-03", instance=instance, assets=[candles]).success
+    assert deployment.materialize("2024-02", "2024-03", instance=instance, assets=DERIVED).success
     assert asked(deployment) == []
 
 
@@ -108,27 +144,32 @@ class Forgetful(SimulatedProvider):
             yield Delivery(source=page.source, timeframe=page.timeframe, rows=rows, rejected=page.rejected)
 
 
+def holes(deployment: Deployment) -> list[tuple[str, str, str, str]]:
+    """The requests for the vendor among them; without live cycles a new day is behind as well."""
+    return [request for request in asked(deployment) if request[0] == "backfill"]
+
+
 def test_a_hole_of_the_vendor_is_asked_for_again_on_the_next_day_once(
     deployment: Deployment, instance: dg.DagsterInstance
 ) -> None:
     feed = Forgetful(seed=7, calendar=load_calendar(), base_timeframe=deployment.feed.base_timeframe, clock=deployment.clock)
     deployment.feed = feed
-    assert deployment.materialize("2024-03", "2024-03", instance=instance).success
+    assert deployment.materialize("2024-03", "2024-03", instance=instance, assets=GRAPH).success
     deployment.clock.sleep(200)
-    assert asked(deployment) == [], "the vendor was asked a moment ago"
-    first = asked(deployment.at("2024-03-21 12:20"))
+    assert holes(deployment) == [], "the vendor was asked a moment ago"
+    first = holes(deployment.at("2024-03-21 12:20"))
     assert first == [("backfill", "2024-03", "2024-03", "hole:2024-03-19T14:00Z:2024-03-21")]
-    assert asked(deployment.at("2024-03-21 15:20")) == first, "later bars do not make it another request"
+    assert holes(deployment.at("2024-03-21 15:20")) == first, "later bars do not make it another request"
     feed.forgets = False
-    assert deployment.materialize("2024-03", "2024-03", instance=instance).success
+    assert deployment.materialize("2024-03", "2024-03", instance=instance, assets=GRAPH).success
     assert deployment.rows("SELECT count(*) FROM raw_candles WHERE timestamp IN ('2024-03-19 14:00Z', '2024-03-19 15:00Z')") == [
         (2,)
     ]
-    assert asked(deployment.at("2024-03-22 16:20")) == []
+    assert holes(deployment.at("2024-03-22 16:20")) == []
 
 
 def test_an_outage_is_no_hole(deployment: Deployment, instance: dg.DagsterInstance) -> None:
-    assert deployment.materialize("2024-03", "2024-03", instance=instance).success
+    assert deployment.materialize("2024-03", "2024-03", instance=instance, assets=GRAPH).success
     assert asked(deployment.at("2024-03-20 20:20")) == [], "what was not asked for yet is fetched by the next live cycle"
 
 
@@ -182,3 +223,63 @@ def test_a_failure_of_our_own_code_is_told_by_its_root_cause(deployment: Deploym
     deployment.at("2024-05-22 12:07")
     ((_, _, cause),) = fail(deployment, instance)
     assert cause == "raw_candles: ZeroDivisionError: the innermost reason"
+
+
+def test_strategies_are_registered_on_start_and_again_when_they_changed(deployment: Deployment) -> None:
+    def wanted() -> str | None:
+        with dg.build_sensor_context(resources=deployment.resources()) as context:
+            request = strategies_sensor(context)
+        return request.run_key if isinstance(request, dg.RunRequest) else None
+
+    assert wanted() == "strategies:2024-03-20T12:07"
+    register(deployment.database, now=deployment.clock.now)
+    assert wanted() is None
+    with deployment.database.transaction() as connection:
+        connection.execute(text("UPDATE strategies SET version = 'older' WHERE strategy = 'ema_momentum'"))
+    deployment.clock.sleep(600)
+    assert wanted() == "strategies:2024-03-20T12:17", "a run that failed is asked for again"
+
+
+def test_results_may_come_before_the_registration_and_do_not_undo_it(
+    deployment: Deployment, instance: dg.DagsterInstance
+) -> None:
+    assert deployment.materialize("2024-03", "2024-03", instance=instance, assets=GRAPH).success
+    with deployment.database.transaction() as connection:
+        assert {row.strategy for row in registry.read(connection)} >= {"ema_momentum", "liquidity_sweep"}
+        connection.execute(text("UPDATE strategies SET version = 'older', is_active = false"))
+    assert deployment.materialize("2024-03", "2024-03", instance=instance, assets=GRAPH).success
+    assert deployment.rows("SELECT DISTINCT version, is_active FROM strategies") == [("older", False)]
+
+
+def test_a_check_that_fails_is_told_once_a_day(deployment: Deployment, instance: dg.DagsterInstance) -> None:
+    @dg.asset
+    def prices() -> None: ...
+
+    @dg.asset_check(asset=prices)
+    def prices_are_fresh() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, metadata={"age_minutes": 90})
+
+    @dg.asset_check(asset=prices)
+    def prices_are_there() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    def told() -> list[tuple[str, ...]]:
+        result = dg.materialize([prices, prices_are_fresh, prices_are_there], instance=instance)
+        (entry,) = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.RUN_SUCCESS)
+        success = entry.dagster_event
+        assert success is not None
+        context = dg.build_run_status_sensor_context(
+            sensor_name="failed_check_events",
+            dagster_event=success,
+            dagster_instance=instance,
+            dagster_run=result.dagster_run,
+            resources={name: made for name, made in deployment.resources().items() if name in ("database", "clock")},
+        )
+        failed_check_events(context)
+        return deployment.rows("SELECT kind, severity, message, cause FROM operator_events ORDER BY at")
+
+    once = ("check_failed", "warning", "Check prices_are_fresh of prices failed.", "age_minutes 90")
+    assert told() == [once]
+    assert told() == [once], "the operator knows"
+    deployment.clock.sleep(24 * 3600)
+    assert told() == [once, once]
