@@ -89,14 +89,7 @@ def read_frame(
         read_columns(connection, rows=rows, columns=columns, parameters={**parameters, "start": first, "end": last})
         for first, last in _stretches(start, end)
     ]
-    return _frame(pieces, columns=columns)
-
-
-def read_whole(
-    connection: Connection, *, rows: sql.Composable, columns: Mapping[str, Kind], parameters: Mapping[str, Any]
-) -> pd.DataFrame:
-    """`read_columns` as a frame, in one piece: for what is known to be small."""
-    return _frame([read_columns(connection, rows=rows, columns=columns, parameters=parameters)], columns=columns)
+    return pd.DataFrame({name: kinds.column([piece[name] for piece in pieces], kind=kind) for name, kind in columns.items()})
 
 
 def ours(table: str) -> sql.Identifier:
@@ -107,10 +100,6 @@ def ours(table: str) -> sql.Identifier:
 def names(columns: Sequence[str], *, alias: str = "") -> sql.Composable:
     """Column names, quoted and separated by commas, each behind `alias` when given."""
     return sql.SQL(", ").join(sql.Identifier(alias, name) if alias else sql.Identifier(name) for name in columns)
-
-
-def _frame(pieces: Sequence[Mapping[str, Any]], *, columns: Mapping[str, Kind]) -> pd.DataFrame:
-    return pd.DataFrame({name: kinds.column([piece[name] for piece in pieces], kind=kind) for name, kind in columns.items()})
 
 
 def _stretches(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:

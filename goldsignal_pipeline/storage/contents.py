@@ -77,6 +77,11 @@ def first_difference(here: Connection, there: Connection, *, table: str) -> Stor
     return StoredRow(table, told, *({name: row[name] for name in columns} for row in rows if row is not None))
 
 
+def content_row(connection: Connection, table: str, key: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """The row with this key (each part as the database writes it) as texts by column; None where there is none."""
+    return _row(connection, table, key, names=content_columns(table))
+
+
 def content_columns(table: str) -> tuple[str, ...]:
     """The columns of a table that are content."""
     return tuple(column.name for column in METADATA.tables[f"{SCHEMA}.{table}"].columns if column.name not in _MARKS)

@@ -13,7 +13,6 @@ _PUT = text(
     " WHERE held.digest <> EXCLUDED.digest OR held.state::text <> EXCLUDED.state::text RETURNING month"
 )
 _GET = text("SELECT state::text AS state, digest FROM goldsignal.gate_states WHERE symbol = :symbol AND month = :month")
-_DIGESTS = text("SELECT month, digest FROM goldsignal.gate_states WHERE symbol = :symbol ORDER BY month")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +33,3 @@ def upsert(connection: Connection, *, symbol: str, month: str, state: str, diges
     """Store the state at the end of a month; returns False, and leaves the row as it is, when it holds that already."""
     parameters = {"symbol": symbol, "month": month, "state": state, "digest": digest, "run_id": run_id}
     return connection.execute(_PUT, parameters).first() is not None
-
-
-def digests(connection: Connection, *, symbol: str) -> dict[str, str]:
-    """The digest of every stored state, months ascending."""
-    return {row.month: row.digest for row in connection.execute(_DIGESTS, {"symbol": symbol})}

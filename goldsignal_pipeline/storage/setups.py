@@ -9,7 +9,7 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from goldsignal_pipeline.storage import keyed_rows, setup_rows
-from goldsignal_pipeline.storage.keyed_rows import MergeResult, Scope, TableShape
+from goldsignal_pipeline.storage.keyed_rows import Scope, TableShape
 from goldsignal_pipeline.storage.kinds import Kind
 from goldsignal_pipeline.storage.tables.words import SIGNAL_KEY
 from goldsignal_pipeline.strategies.setups import ORDER
@@ -50,21 +50,6 @@ SETUPS: Final = TableShape(
 """Frames are those of `setup_rows.to_rows`."""
 
 ALL_KINDS: Final = ("setup", "refused", "near_miss")
-
-
-def replace_setups(
-    connection: Connection,
-    *,
-    symbol: str,
-    start: datetime,
-    end: datetime,
-    setups: pd.DataFrame,
-    conditions: pd.DataFrame,
-    run_id: str | None,
-) -> MergeResult:
-    """Make the setups of `symbol` that confirm in [start, end), of all kinds, equal to the core's two frames."""
-    rows = setup_rows.to_rows(setups, conditions).assign(run_id=run_id or "")
-    return keyed_rows.replace(connection, SETUPS, _scope(symbol, start, end, ALL_KINDS), rows)
 
 
 def read_setups(

@@ -259,12 +259,3 @@ def test_nothing_is_copied_and_nothing_is_read(trial: Database) -> None:
     read = read_back(trial)
     assert len(read) == 0
     assert read.dtypes.to_dict() == frame_of([row()]).dtypes.to_dict()
-
-
-def test_a_small_table_is_read_in_one_piece(trial: Database) -> None:
-    frame = frame_of([row(), row(stop=None, label="")])
-    store(trial, frame)
-    query = sql.SQL("SELECT * FROM public.bulk_trial ORDER BY place")
-    with trial.transaction() as connection:
-        read = bulk.read_whole(connection, rows=query, columns=KINDS, parameters={})
-    pd.testing.assert_frame_equal(read, frame)

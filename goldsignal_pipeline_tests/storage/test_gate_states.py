@@ -40,12 +40,3 @@ def test_i19_the_same_state_again_is_not_written_and_another_is(database: Databa
     assert upsert(database, state="{}", digest="e", run="fourth")
     assert read(database) == StoredState("{}", "e")
     assert run_of(database) == "fourth"
-
-
-def test_digests_are_told_by_month(database: Database) -> None:
-    upsert(database, "2026-02", digest="b")
-    upsert(database, "2025-12", digest="a")
-    with database.transaction() as connection:
-        told = gate_states.digests(connection, symbol=SYMBOL)
-        assert gate_states.digests(connection, symbol="XAUUSD-SIM") == {}
-    assert list(told.items()) == [("2025-12", "a"), ("2026-02", "b")]

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from goldsignal_pipeline.storage import setups
+from goldsignal_pipeline.storage import keyed_rows, setup_rows, setups
 from goldsignal_pipeline.storage.database import Database, DatabaseError
-from goldsignal_pipeline.storage.keyed_rows import MergeResult
+from goldsignal_pipeline.storage.keyed_rows import MergeResult, Scope
+from goldsignal_pipeline.storage.setups import SETUPS
 from goldsignal_pipeline_tests.storage import graph_rows
 from goldsignal_pipeline_tests.storage.graph_rows import FEBRUARY, JANUARY, SYMBOL
 
@@ -14,8 +15,8 @@ SPAN = {"symbol": SYMBOL, "start": JANUARY, "end": FEBRUARY}
 
 def store(database: Database, frame: pd.DataFrame, *, run: str = "r") -> MergeResult:
     with database.transaction() as connection:
-        conditions = graph_rows.conditions(frame)
-        return setups.replace_setups(connection, **SPAN, setups=frame, conditions=conditions, run_id=run)
+        rows = setup_rows.to_rows(frame, graph_rows.conditions(frame)).assign(run_id=run)
+        return keyed_rows.replace(connection, SETUPS, Scope({"symbol": SYMBOL}, "confirmed_at", JANUARY, FEBRUARY), rows)
 
 
 def test_i19_the_frames_of_the_core_come_back_exactly_and_again_write_nothing(database: Database) -> None:
