@@ -50,7 +50,7 @@ BANNED = {
     "a clock handed on": (lambda: [ask() for ask in [time.monotonic]], "clock: time.monotonic"),
     "sleep": (lambda: time.sleep(0), "clock: time.sleep"),
     "datetime.now": (lambda: datetime.now(), "clock: datetime.now"),
-    "datetime.utcnow": (lambda: datetimes.datetime.now(datetimes.UTC), "clock: datetime.now"),
+    "datetime.now of a zone": (lambda: datetimes.datetime.now(datetimes.UTC), "clock: datetime.now"),
     "date.today": (lambda: datetimes.date.today(), "clock: date.today"),
     "Timestamp.now": (lambda: pd.Timestamp.now(), "clock: Timestamp.now"),
     "Timestamp.today": (lambda: pd.Timestamp.today(), "clock: Timestamp.today"),
