@@ -166,7 +166,9 @@ def _store(
     for month in months:
         rows = projection.candles[by_month == month]
         if not len(rows) and month not in observed and month not in derived:
-            continue  # a hole of the record, whatever range it is part of
+            before = next_month(month, steps=-1)
+            if before not in observed or not _receives_a_bar(connection, symbol, month, observed=observed):
+                continue  # a hole of the record, whatever range it is part of
         digests.upsert(
             connection,
             asset="candles",
