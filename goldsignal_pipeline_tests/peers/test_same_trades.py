@@ -75,9 +75,14 @@ def assert_a_gap_is_filled_at_the_open_or_stopped(case, own, peer):
         direction = case.trades.direction[number]
         offset = -case.bars.bid_below if direction > 0 else case.bars.ask_above
         stops = (case.trades.stop[number] / 100, case.resolved["quote"][number] / 100)
+        levels = {Exit.TARGET_ONE: case.trades.target_one[number] / 100, Exit.TARGET_TWO: case.trades.target_two[number] / 100}
         for leg in ("first", "second"):
+            own_price = getattr(own, f"{leg}_price")[number]
+            assert own_price == levels.get(
+                Exit(case.resolved[f"{leg}_exit"][number]), own_price
+            )  # a target at its level, never better
             bar, price = getattr(peer, f"{leg}_bar")[number], getattr(peer, f"{leg}_price")[number]
-            if bar == getattr(own, f"{leg}_bar")[number] and abs(price - getattr(own, f"{leg}_price")[number]) < 1e-6:
+            if bar == getattr(own, f"{leg}_bar")[number] and abs(price - own_price) < 1e-6:
                 continue
             opened = (case.bars.open[bar] + offset[bar]) / 100
             kinds.add("open" if abs(price - opened) < 1e-6 else "stop")
