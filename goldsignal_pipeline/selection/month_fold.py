@@ -166,8 +166,9 @@ def fold_days(
         if start > until:
             break
         before = min(end, until + _INSTANT)
-        known = [one for one in inputs.get(day, ()) if one.at < before]
-        state, made = _decide(state, known, material=material, start=start, before=before, calendar=calendar, observe=observe)
+        state, made = _decide(
+            state, inputs.get(day, ()), material=material, start=start, before=before, calendar=calendar, observe=observe
+        )
         decisions += made
         state, new = _settle(state, material, made=made, before=before)
         ended += new

@@ -135,6 +135,20 @@ def test_a_trade_that_revised_candles_end_before_the_first_day_does_not_stay_ope
     assert revised.state.gate.breaker.losses_in_a_row == 1
 
 
+def test_a_breaker_that_has_let_go_by_the_end_of_a_day_is_forgotten_whoever_asked_since() -> None:
+    setups = [alpha(MORNING + HOUR * 5 * n) for n in range(2)] + [alpha(MORNING + DAY + HOUR * 5 * n) for n in range(3)]
+    trades = {one.key: steps(one, hours=2, net_r=-0.1) for one in setups}
+    # The fifth loss is known on Wednesday at 21:00 UTC; 24 hours of trading and two daily breaks later it is Thursday, 23:00.
+    days, last = DAYS[:4], MORNING + DAY * 2
+    held = Story(plain(*setups, trades=trades), SelectionState()).fold(days[:3])
+    assert held.state.gate.breaker.holds_until == last.replace(hour=23)
+    quiet = Story(plain(*setups, trades=trades), SelectionState()).fold(days)
+    asked = Story(plain(*setups, alpha(last.replace(hour=23, minute=30), confidence=0), trades=trades), SelectionState()).fold(
+        days
+    )
+    assert (quiet.state.gate.breaker, asked.state) == (SelectionState().gate.breaker, quiet.state)
+
+
 def test_a_given_verdict_stands_whatever_the_candles_say_now() -> None:
     published, rejected = alpha(), alpha(MORNING + 5 * HOUR)
     live = fold(published, rejected, facts=(Pause(MORNING + HOUR, None, True),)).decisions
