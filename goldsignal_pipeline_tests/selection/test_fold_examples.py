@@ -96,6 +96,12 @@ def test_a_shadow_is_followed_into_health_and_never_into_the_gate() -> None:
     assert open_ones.state.followed == {setups[0].key: False}
 
 
+@pytest.mark.parametrize(("health", "reasons"), [(each, (GateReason.DEGRADED,) if each == "degraded" else ()) for each in Health])
+def test_of_all_states_of_health_only_degraded_turns_setups_away(health, reasons) -> None:
+    before = {TRACK: DegradationState(health, DAYS[0] - DAY, 0, 0, DAYS[0] - DAY)}
+    assert fold(alpha(BEGIN + 9 * HOUR), state=SelectionState(health=before)).decisions[0].reasons == reasons
+
+
 def test_a_missed_signal_is_open_until_it_is_known_to_be_missed_and_counts_in_nothing() -> None:
     first = alpha(confidence=70)
     later = [alpha(MORNING + HOUR * n) for n in (4, 8)]
@@ -106,6 +112,7 @@ def test_a_missed_signal_is_open_until_it_is_known_to_be_missed_and_counts_in_no
     assert [one.is_accepted for one in folded.decisions] == [True, True, False, False]
     assert folded.decisions[2].reasons == (GateReason.OPPOSITE_OPEN,)
     assert folded.state.judged == ()
+    assert folded.state.followed == {other.key: False}
     assert folded.state.gate.breaker == SelectionState().gate.breaker
 
 
