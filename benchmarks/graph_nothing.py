@@ -1,0 +1,5 @@
+"""A Dagster project without anything in it."""
+
+import dagster as dg
+
+definitions = dg.Definitions()
