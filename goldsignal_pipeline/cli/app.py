@@ -34,6 +34,7 @@ COMMAND_MODULES: Final = (
     "psql",
     "config",
     "prove",
+    "simulate",
     "new",
 )
 
