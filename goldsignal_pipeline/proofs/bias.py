@@ -31,7 +31,7 @@ from goldsignal_pipeline.strategies.base import Candidates, Condition, Strategy
 from goldsignal_pipeline.strategies.directed import DirectedBars
 from goldsignal_pipeline.strategies.evaluation import evaluate
 
-RECORD_CUTS: Final = 6
+RECORD_CUTS: Final = 4
 ROW_CUTS: Final = 18
 MIRRORED: Final = Tolerance(relative=1e-6, absolute=1e-3)
 FUTURES: Final[dict[Proof, Callable[..., DirectedBars]]] = {

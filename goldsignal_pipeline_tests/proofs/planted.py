@@ -8,16 +8,18 @@ remember, those of `SIDES` tell BUY from SELL, and those of `BANNED` ask what th
 from __future__ import annotations
 
 import os
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from goldsignal_pipeline.market.timeframes import Timeframe
+from goldsignal_pipeline.proofs.record import Record, record_of
+from goldsignal_pipeline.proofs.simulated import simulated_record
 from goldsignal_pipeline.strategies.base import Candidates, Condition, Parameters, Strategy
 from goldsignal_pipeline.strategies.breakout_expansion import BreakoutExpansion
 from goldsignal_pipeline.strategies.directed import DirectedBars
@@ -66,6 +68,19 @@ class Pair:
     leak: Callable[[], Strategy]
     twin: Callable[[], Strategy]
     proofs: tuple[str, ...]
+
+
+@cache
+def short_record() -> Record:
+    """Two months of the simulated market, which are warm for what needs 21 days."""
+    bars = simulated_record(Planted(last_close), timeframe=Timeframe.H1).candles[Timeframe.H1]
+    bars = bars[bars["timestamp"] >= "2024-09-05"].reset_index(drop=True)
+    return record_of(bars, given=Timeframe.H1, timeframe=Timeframe.H1, warm_up_days=21)
+
+
+def record_for(strategy: Strategy) -> Record:
+    """The short record for a planted strategy, a whole one for the four, whose setups are rarer."""
+    return short_record() if isinstance(strategy, Planted) else simulated_record(strategy, timeframe=Timeframe.H1)
 
 
 FUTURE = ("prefix", "future_noise", "future_gaps", "future_nan")
@@ -215,13 +230,11 @@ def compared_with_the_bar_before(bars: DirectedBars) -> Floats:
 
 
 def summed_from_the_end(bars: DirectedBars) -> Floats:
-    total = np.cumsum(bars.body[::-1])[::-1]
-    return np.diff(np.sign(total - 5 * np.nan_to_num(bars.atr)), prepend=0)
+    return 15.0 - np.mod(np.cumsum(bars.body[::-1])[::-1], 400.0)
 
 
 def summed_from_the_origin(bars: DirectedBars) -> Floats:
-    total = np.cumsum(bars.body)
-    return np.diff(np.sign(total - 5 * np.nan_to_num(bars.atr)), prepend=0)
+    return 15.0 - np.mod(np.cumsum(bars.body), 400.0)
 
 
 def counted_from_the_end(bars: DirectedBars) -> Floats:
@@ -569,12 +582,8 @@ def by_a_hash_of_its_time(bars: DirectedBars) -> Floats:
 
 
 BANNED = (
-    measured("clock of time", asking(time.time), in_the_morning, "ban"),
-    measured("clock of datetime", asking(lambda: datetime.now(UTC)), in_the_morning, "ban"),
-    measured("clock of pandas", asking(lambda: pd.Timestamp.now("UTC")), in_the_morning, "ban"),
-    measured("clock of numpy", asking(lambda: np.datetime64("now")), in_the_morning, "ban"),
-    measured("chance of numpy", asking(np.random.random), by_a_hash_of_its_time, "ban"),
-    measured("chance of random", asking(random.random), by_a_hash_of_its_time, "ban"),
+    measured("clock", asking(time.time), in_the_morning, "ban"),
+    measured("chance", asking(np.random.random), by_a_hash_of_its_time, "ban"),
     measured("file", asking(lambda: Path(__file__).read_bytes()), by_a_setting, "ban"),
     measured("environment", asking(lambda: os.environ.get("HOME")), by_a_setting, "ban"),
 )

@@ -11,14 +11,14 @@ from goldsignal_pipeline.proofs.reports import Proof
 from goldsignal_pipeline.proofs.simulated import simulated_record
 from goldsignal_pipeline.strategies import context, evaluation
 from goldsignal_pipeline.strategies.ema_momentum import EmaMomentum
-from goldsignal_pipeline_tests.proofs.planted import PAIRS, Pair, Planted, standardised_by_the_past
+from goldsignal_pipeline_tests.proofs.planted import PAIRS, Pair, Planted, record_for, standardised_by_the_past
 
 
 @pytest.mark.filterwarnings("ignore:All-NaN slice encountered", "ignore:Degrees of freedom")
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
 def test_a_planted_leak_is_caught_and_named(pair: Pair) -> None:
     strategy = pair.leak()
-    record = simulated_record(strategy, timeframe=Timeframe.H1)
+    record = record_for(strategy)
     report = prove_bias(strategy, record=record)
     caught = {bias.proof.value for bias in report.biases}
     assert set(pair.proofs) <= caught, str(report)
