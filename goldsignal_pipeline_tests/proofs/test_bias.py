@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 
 from goldsignal_pipeline.cli.output import to_json
-from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.proofs.bias import prove_bias
 from goldsignal_pipeline.proofs.reports import MEANINGS, BiasReport, Proof, ProofError, Trial
-from goldsignal_pipeline.proofs.simulated import simulated_record
 from goldsignal_pipeline.strategies.base import Strategy
 from goldsignal_pipeline.strategies.directed import DirectedBars
 from goldsignal_pipeline.strategies.indicators import Floats
@@ -22,12 +20,13 @@ from goldsignal_pipeline_tests.proofs.planted import (
     centred_mean,
     last_close,
     next_close,
+    record_for,
     trailing_mean,
 )
 
 
 def proved(strategy: Strategy) -> BiasReport:
-    return prove_bias(strategy, record=simulated_record(strategy, timeframe=Timeframe.H1))
+    return prove_bias(strategy, record=record_for(strategy))
 
 
 def trial(report: BiasReport, proof: Proof) -> Trial:
@@ -69,7 +68,7 @@ def test_a_report_is_the_same_each_time_and_is_plain_data() -> None:
 
 def test_a_strategy_that_needs_a_future_and_raises_without_is_biased_and_what_it_raised_is_told() -> None:
     def following(bars: DirectedBars) -> Floats:
-        if bars.closes[-1] < np.datetime64("2024-10-20"):
+        if bars.closes[-1] < np.datetime64("2024-11-15"):
             raise IndexError("no later bar")
         return last_close(bars)
 
@@ -102,7 +101,7 @@ def test_a_strategy_may_refuse_nan_which_is_never_delivered_and_the_report_says_
 def test_nothing_found_is_nothing_proved() -> None:
     report = proved(Planted(lambda bars: np.zeros(len(bars))))
     assert [bias.proof for bias in report.biases] == [Proof.ROWS]
-    assert "no setup and no near miss in 2024-09, 2024-10, 2024-11" in report.biases[0].detail
+    assert "no setup and no near miss in 2024-10, 2024-11" in report.biases[0].detail
 
 
 def test_a_strategy_is_left_as_it_was() -> None:
