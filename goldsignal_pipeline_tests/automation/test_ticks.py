@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldsignal_pipeline.assets.partitions import month_of
-from goldsignal_pipeline.automation.ticks import Cycle, Idle, LastCycle, cycle_for_tick, newest_closed_bar
+from goldsignal_pipeline.automation.ticks import Cycle, Idle, LastCycle, Night, cycle_for_tick, newest_closed_bar, night_for_tick
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.market.timeframes import Timeframe
 
@@ -91,6 +91,34 @@ def test_a_failed_cycle_before_the_weekend_is_asked_for_again_each_hour() -> Non
 def test_a_cycle_in_flight_is_not_doubled() -> None:
     running = LastCycle(at("2026-03-04T12:05:00"), succeeded=None)
     assert isinstance(tick("2026-03-04T12:07:00", last_good="2026-03-04T12:00:00", last=running), Idle)
+
+
+def night(now: str) -> Night | Idle:
+    return night_for_tick(at(now), calendar=load_calendar())
+
+
+@pytest.mark.parametrize(
+    ("now", "months"),
+    [
+        ("2026-03-31T21:20:00", ("2026-03", "2026-03")),  # the last evening of a month belongs to it
+        ("2026-04-01T21:20:00", ("2026-03", "2026-04")),
+        ("2026-01-05T22:20:00", ("2025-12", "2026-01")),
+        ("2026-03-06T22:20:00", ("2026-03", "2026-03")),  # the first days are over
+    ],
+)
+def test_a_night_covers_the_running_month_and_in_its_first_days_the_one_before(now: str, months: tuple[str, str]) -> None:
+    found = night(now)
+    assert isinstance(found, Night)
+    assert (found.first_month, found.last_month) == months
+    assert found.run_key == f"nightly_backtests:{now[:10]}"
+    assert night(now) == found, "a doubled tick has the same key"
+
+
+@pytest.mark.parametrize("holiday", ["2026-04-03T21:20:00", "2025-12-25T22:20:00"])
+def test_the_night_of_a_holiday_has_nothing_to_do(holiday: str) -> None:
+    found = night(holiday)
+    assert isinstance(found, Idle)
+    assert "closed since yesterday" in found.reason
 
 
 @settings(max_examples=60, deadline=None)
