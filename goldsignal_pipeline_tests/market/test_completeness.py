@@ -93,7 +93,7 @@ def test_bars_that_close_later_are_not_read_i5(seed, share) -> None:
 @pytest.mark.parametrize(
     ("missing", "expected"),
     [
-        # Of the ten hours from 18:00 to 04:00 New York 120 bars are due, two of them may be missing (2 x 50 <= 120).
+        # From 18:00 to 02:20 New York 100 bars are due, and exactly 2 % of them may be missing.
         (["2024-07-09T00:00", "2024-07-09T01:00"], False),
         (["2024-07-09T00:00", "2024-07-09T01:00", "2024-07-09T02:00"], True),
     ],
@@ -101,7 +101,7 @@ def test_bars_that_close_later_are_not_read_i5(seed, share) -> None:
 def test_two_percent_by_hand(missing, expected) -> None:
     opens = CALENDAR.expected_opens(timeframe=Timeframe.M5, start=utc(2024, 7, 8), end=utc(2024, 7, 12))
     opens = opens[~np.isin(opens, np.array(missing, dtype="datetime64[us]"))]
-    at = np.array([datetime(2024, 7, 9, 8)], dtype="datetime64[us]")
+    at = np.array([datetime(2024, 7, 9, 6, 20)], dtype="datetime64[us]")
     assert blocked(opens, at, timeframe=Timeframe.M5).tolist() == [expected]
 
 
