@@ -1,7 +1,7 @@
 """Retention of Dagster's own records: runs, their events and compute logs. Candles are never touched.
 
-A run that holds the newest materialization of any partition is kept whatever its age, because deleting it makes Dagster
-call the partition missing.
+Two kinds of runs are kept whatever their age: those that hold the newest materialization of any partition, because deleting them
+makes Dagster call the partition missing, and the newest good live cycle, from which the next one reaches on.
 """
 
 import shutil
@@ -42,8 +42,8 @@ def retention() -> None:
 
 
 def prune_runs(instance: dg.DagsterInstance, *, now: datetime, live_age: timedelta, other_age: timedelta) -> tuple[int, int]:
-    """Delete finished runs older than their age; returns (deleted, kept because a partition's newest record is theirs)."""
-    newest = newest_materialization_runs(instance)
+    """Delete finished runs older than their age; returns (deleted, kept because something rests on them)."""
+    newest = newest_materialization_runs(instance) | _last_good_cycle(instance)
     deleted = 0
     kept: set[str] = set()
     for tags, age in (({"goldsignal/kind": "live"}, live_age), ({}, other_age)):
@@ -69,6 +69,11 @@ def newest_materialization_runs(instance: dg.DagsterInstance) -> set[str]:
         events = storage.get_latest_storage_id_by_partition(entry.asset_key, dg.DagsterEventType.ASSET_MATERIALIZATION)
         runs |= _runs_of_events(instance, entry.asset_key, list(events.values()))
     return runs
+
+
+def _last_good_cycle(instance: dg.DagsterInstance) -> set[str]:
+    good = dg.RunsFilter(job_name="live_cycle", statuses=[dg.DagsterRunStatus.SUCCESS])
+    return set(instance.get_run_ids(good, limit=1))
 
 
 _FINISHED: Final = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]

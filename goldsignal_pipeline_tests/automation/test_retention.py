@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from goldsignal_pipeline.assets.partitions import months
+from goldsignal_pipeline.automation.jobs import LIVE_TAGS
 from goldsignal_pipeline.automation.retention import prune_runs
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.providers.simulated import SimulatedProvider
@@ -62,6 +63,19 @@ def test_runs_that_fill_history_are_kept_longer_and_then_only_while_they_are_the
     statuses = instance.get_status_by_partition(KEYS[1], ["2024-02"], months)
     assert statuses is not None
     assert statuses["2024-02"] is not None
+
+
+def test_the_newest_good_live_cycle_is_kept_because_the_next_one_reaches_on_from_it(
+    postgres_instance: dg.DagsterInstance,
+) -> None:
+    """Over a long weekend it was pruned otherwise, and what came before the weekend was never fetched."""
+    statuses = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    runs = [
+        postgres_instance.add_run(dg.DagsterRun(job_name="live_cycle", status=status, tags=LIVE_TAGS)).run_id
+        for status in statuses
+    ]
+    assert prune_runs(postgres_instance, now=datetime.now(UTC) + timedelta(days=9), live_age=LIVE, other_age=OTHER) == (2, 1)
+    assert [run.run_id for run in postgres_instance.get_runs()] == [runs[1]]
 
 
 def test_a_run_in_flight_is_never_deleted(postgres_instance: dg.DagsterInstance) -> None:
