@@ -13,7 +13,8 @@ from goldsignal_pipeline.cli.app import create_app
 from goldsignal_pipeline.strategies import registry
 from goldsignal_pipeline.strategies.base import Strategy
 from goldsignal_pipeline_tests.cli.market_files import write_csv
-from goldsignal_pipeline_tests.proofs.planted import Planted, last_close, next_close
+from goldsignal_pipeline_tests.proofs.planted_measures import last_close, next_close
+from goldsignal_pipeline_tests.proofs.planting import Planted
 
 
 @pytest.fixture(autouse=True)

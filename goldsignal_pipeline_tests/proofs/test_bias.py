@@ -14,15 +14,9 @@ from goldsignal_pipeline.proofs.reports import MEANINGS, BiasReport, Proof, Proo
 from goldsignal_pipeline.strategies.base import Strategy
 from goldsignal_pipeline.strategies.directed import DirectedBars
 from goldsignal_pipeline.strategies.indicators import Floats
-from goldsignal_pipeline_tests.proofs.planted import (
-    LEVELS,
-    Planted,
-    centred_mean,
-    last_close,
-    next_close,
-    record_for,
-    trailing_mean,
-)
+from goldsignal_pipeline_tests.proofs.planted import LEVELS
+from goldsignal_pipeline_tests.proofs.planted_measures import centred_mean, last_close, next_close, trailing_mean
+from goldsignal_pipeline_tests.proofs.planting import Planted, record_for
 
 
 def proved(strategy: Strategy) -> BiasReport:

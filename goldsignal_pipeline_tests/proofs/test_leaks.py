@@ -11,7 +11,9 @@ from goldsignal_pipeline.proofs.reports import Proof
 from goldsignal_pipeline.proofs.simulated import simulated_record
 from goldsignal_pipeline.strategies import context, evaluation
 from goldsignal_pipeline.strategies.ema_momentum import EmaMomentum
-from goldsignal_pipeline_tests.proofs.planted import PAIRS, Pair, Planted, record_for, standardised_by_the_past
+from goldsignal_pipeline_tests.proofs.planted import PAIRS
+from goldsignal_pipeline_tests.proofs.planted_measures import standardised_by_the_past
+from goldsignal_pipeline_tests.proofs.planting import Pair, Planted, record_for
 
 
 @pytest.mark.filterwarnings("ignore:All-NaN slice encountered", "ignore:Degrees of freedom")

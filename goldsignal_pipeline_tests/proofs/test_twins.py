@@ -13,7 +13,9 @@ from goldsignal_pipeline.proofs.record import record_of
 from goldsignal_pipeline.proofs.reports import BiasReport, Proof
 from goldsignal_pipeline.proofs.simulated import simulated_record
 from goldsignal_pipeline_tests.market.candle_data import recorded
-from goldsignal_pipeline_tests.proofs.planted import PAIRS, Pair, Planted, last_close, record_for
+from goldsignal_pipeline_tests.proofs.planted import PAIRS
+from goldsignal_pipeline_tests.proofs.planted_measures import last_close
+from goldsignal_pipeline_tests.proofs.planting import Pair, Planted, record_for
 from goldsignal_pipeline_tests.strategies.records import ALL, NAMES
 
 
