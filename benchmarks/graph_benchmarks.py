@@ -33,7 +33,7 @@ _STAMPED = {"raw_candles", "gate_events", "strategies"}
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured; smaller sizes serve to try the benchmark itself."""
+    """How much is measured; smaller sizes serve to try the benchmark itself. History is in months."""
 
     years: int = 10
     long_rounds: int = 3
@@ -41,8 +41,8 @@ class Size:
     months: int = 12
     cycles: int = 10
     live_months: int = 14
-    few_years: int = 1
-    many_years: int = 13
+    little_history: int = 12
+    much_history: int = 12 * 13
 
 
 FULL = Size()
@@ -222,25 +222,25 @@ def _bytes_row(ours: Sequence[Mapping[str, float]], empty: Sequence[Mapping[str,
 
 def flatness(here: Stage, size: Size) -> Comparison:
     """A live cycle with much history beside one with little."""
-    names = {f"{years} years": years for years in (size.few_years, size.many_years)}
+    names = {f"{months} months": months for months in (size.little_history, size.much_history)}
     databases = {name: here.database() for name in names}
-    for name, years in names.items():
-        here.work("fill", database=databases[name], first=_month_before(LIVE_FROM, 12 * years), now=LIVE_FROM.isoformat())
+    for name, months in names.items():
+        here.work("fill", database=databases[name], first=_month_before(LIVE_FROM, months), now=LIVE_FROM.isoformat())
     rows = [f"{counts(here.libpq(database))['candles']:,}" for database in databases.values()]
-    few, many = databases
+    little, much = databases
     told = here.work(
         "live",
-        database=databases[few],
+        database=databases[little],
         databases={name: here.url(database) for name, database in databases.items()},
         start=LIVE_FROM.isoformat(),
         rounds=size.cycles,
     )
     here.drop(*databases.values())
     return _row(
-        f"live cycle on H1, {size.many_years} years in the tables",
-        f"the same, {size.few_years} year",
-        _spent(told[many]),
-        _spent(told[few]),
+        f"live cycle on H1, {much} in the tables",
+        f"the same, {little}",
+        _spent(told[much]),
+        _spent(told[little]),
         f"{rows[1]} and {rows[0]} candles, the same bars arrive",
     )
 

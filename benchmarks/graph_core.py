@@ -18,6 +18,9 @@ from psycopg import sql
 from benchmarks.graph_stage import Spent, measured
 from goldsignal_pipeline.storage.contents import TABLES
 
+_ENDS = {"backtest_trades": "resolved_at", "outcomes": "resolved_at", "signal_events": "at"}
+"""Rows that may belong to the month after the last, which the graph was not asked for."""
+
 
 def compute_in_memory(months: Sequence[str], *, postmaster: int) -> dict[str, Any]:
     """What the core spends on consecutive months, and the rows it makes of each table, from what our database holds."""
@@ -51,7 +54,7 @@ def compute_in_memory(months: Sequence[str], *, postmaster: int) -> dict[str, An
         ]
         projected = project(observed, calendar=calendar, **span, now=now, grace=known.grace, source_order=settings.source_order)
         made = recompute(known, strategies)
-    rows = {name: len(frame) for name, frame in made.rows.items()}
+    rows = {name: int((frame[_ENDS[name]] < end).sum()) if name in _ENDS else len(frame) for name, frame in made.rows.items()}
     rows |= {"raw_candles": sum(len(one.rows) for one in judged), "candles": len(projected.candles)}
     return asdict(spent) | {"rows": rows}
 
