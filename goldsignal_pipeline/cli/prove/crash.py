@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -31,6 +30,8 @@ from goldsignal_pipeline.cli.prove.workers import Job, Worker, worker
 from goldsignal_pipeline.cli.times import parse_month
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from goldsignal_pipeline.cli.prove.comparison import Unequal
     from goldsignal_pipeline.settings import Settings
     from goldsignal_pipeline.storage.contents import Content
@@ -114,6 +115,8 @@ def prove_crash(
     note: Note = lambda _: None,
 ) -> CrashReport:
     """Kill a run of the months `kills` times; raises `UsageError` where nothing was observed."""
+    import numpy as np
+
     from goldsignal_pipeline.cli.prove.comparison import contents_of
     from goldsignal_pipeline.cli.prove.graph import MONTHS_PER_RUN
 
