@@ -25,7 +25,7 @@ from goldsignal_pipeline_tests.vendor_server import KEY, VendorServer
 
 PROJECT = Path(__file__).resolve().parents[2]
 HERE = "goldsignal_pipeline_tests.automation.virtual_time"
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 240.0
 
 Found = TypeVar("Found")
 
@@ -53,6 +53,7 @@ class LiveStack:
             .render_as_string(hide_password=False),
             "GOLDSIGNAL_TWELVEDATA_API_KEY": KEY,
             "GOLDSIGNAL_TWELVEDATA_BASE_URL": self.vendor.base_url,
+            "GOLDSIGNAL_LIVE_RUN_DAYS": "1",
             "DAGSTER_HOME": str(folder),
             "DAGSTER_EVENT_BATCH_SIZE": "200",
         }

@@ -24,7 +24,7 @@ def at(label: str) -> datetime:
 
 @dataclass
 class Story:
-    """What the ticks left behind; the fields from `cycles` on as it was before the pruning."""
+    """What the ticks left behind; the fields from `cycles` on with what was pruned."""
 
     stack: LiveStack
     database: Database
@@ -35,7 +35,7 @@ class Story:
     cycles: dict[str, list[dg.DagsterRun]] = field(default_factory=dict)
     skipped_ticks: dict[str, str] = field(default_factory=dict)
     failure_log: str = ""
-    run_ids: set[str] = field(default_factory=set)
+    runs: dict[str, dg.RunRecord] = field(default_factory=dict)
 
     def rows(self, query: str) -> list[Any]:
         with self.database.transaction(read_only=True) as connection:
@@ -66,10 +66,10 @@ class Story:
 
         return wait_until(found, f"the cycle of {bar}")
 
-    def skipped(self, label: str) -> str:
-        """Why a tick asked for no run."""
+    def skipped(self, label: str, *, at_tick: str | None = None) -> str:
+        """Why the tick of an instant, or the last one before it, asked for no run."""
         self.tick(label)
-        return wait_until(lambda: self.skips().get(label), f"the tick of {label}")
+        return wait_until(lambda: self.skips().get(at_tick or label), f"the tick of {at_tick or label}")
 
     def quiet(self) -> None:
         """Wait for the end of every run."""
@@ -86,17 +86,12 @@ class Story:
         return wait_until(found, f"a run of {job}")
 
     def remember(self) -> None:
-        """Keep what the tests ask about runs and ticks that are pruned afterwards."""
-        self.cycles = live_runs(self.instance)
-        self.skipped_ticks = self.skips()
-        self.failure_log = "".join(
-            entry.to_json()
-            for runs in self.cycles.values()
-            for run in runs
-            if not run.is_success
-            for entry in self.instance.all_logs(run.run_id)
-        )
-        self.run_ids = {run.run_id for run in self.instance.get_runs()}
+        """Keep what the tests ask about runs and ticks that may be pruned afterwards."""
+        self.cycles |= live_runs(self.instance)
+        self.skipped_ticks |= self.skips()
+        self.runs |= {record.dagster_run.run_id: record for record in self.instance.get_run_records()}
+        failed = [record.dagster_run.run_id for record in self.runs.values() if not record.dagster_run.is_success]
+        self.failure_log += "".join(entry.to_json() for run_id in failed for entry in self.instance.all_logs(run_id))
 
     def ticks(self, name: str) -> list[InstigatorTick]:
         """The evaluations of a schedule or sensor, the newest first."""

@@ -1,8 +1,8 @@
 """The automation end to end: real schedules and sensors in a real daemon, real runs, a vendor on a real socket.
 
 Ten chosen ticks of the live cycle from Friday 2024-05-31, 20:22 UTC, over the close at 17:00 New York, the weekend and the end
-of the month, to Sunday's open. Before its first bar, the repair of what an import and the vendor left open; on Wednesday night,
-the pruning.
+of the month, to Sunday's open. After Friday's close the night; on Saturday at 21:40 in New York the pruning, and the repair of
+what an import and the vendor left open.
 """
 
 from __future__ import annotations
@@ -37,12 +37,11 @@ pytestmark = pytest.mark.daemon
 GRACE = timedelta(seconds=120)
 REVISED = "2024-05-31 20:00"
 LATE = ("2024-05-31 20:45", "2024-05-31 20:50")
-"""Two bars that the vendor does not have before Sunday noon."""
+"""Two bars that the vendor does not have before Sunday."""
 HOLE = "hole:2024-05-31T20:45Z:2024-06-02"
-REPAIR_INSTANT = "2024-06-02 22:02"
-"""The market opens, and none of its bars has closed: the last cycle was Friday's."""
-RETENTION_INSTANT = "2024-06-06 01:40"
-"""Wednesday, 21:40 in New York: Sunday's runs are three days old."""
+NIGHT = "2024-05-31 21:20"
+CARE = "2024-06-02 01:40"
+"""Saturday, 21:40 in New York, the hour of the retention: Friday's runs are older than the one day that live ones are kept."""
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +71,13 @@ def story(postgres_server: Server) -> Iterator[Story]:
 def _play(story: Story) -> None:
     _friday(story)
     _import(story)
+    story.quiet()
+    story.remember()
+    story.skipped(CARE, at_tick="2024-06-02 01:37")
+    for job in ("retention", "derive", "backfill"):
+        story.run_of(job, since=at(CARE))
     _sunday(story)
     story.remember()
-    story.tick(RETENTION_INSTANT)
-    story.run_of("retention", since=at(RETENTION_INSTANT))
-    story.quiet()
 
 
 def _friday(story: Story) -> None:
@@ -92,15 +93,19 @@ def _friday(story: Story) -> None:
     story.stack.call_moves_time_to = at("2024-05-31 20:37:57")
     story.cycle("2024-05-31 20:37", bar="2024-05-31 20:35")
     # The machine slept from here to the last bar of the week.
-    vendor.market.withhold(at(LATE[0]), at(LATE[1]) + timedelta(minutes=5), shown_from=at("2024-06-02 12:00"))
+    vendor.market.withhold(at(LATE[0]), at(LATE[1]) + timedelta(minutes=5), shown_from=at("2024-06-02"))
     story.cycle("2024-05-31 21:02", bar="2024-05-31 21:00")
     story.skipped("2024-05-31 21:07")
+    story.tick(NIGHT)
+    story.run_of("nightly_backtests", since=at(NIGHT))
+    # A failed run is told of within half a minute.
+    wait_until(lambda: story.rows("SELECT id FROM operator_events WHERE kind = 'run_failed'"), "the operator event")
 
 
 def _import(story: Story) -> None:
     """An import that ends before it derives its month."""
     file = story.stack.folder / "gold.csv"
-    write_csv(file, start=at("2024-02-05"), days=4)
+    write_csv(file, start=at("2024-04-22"), days=4)
     ingest(
         story.database,
         symbol=REAL_SYMBOL,
@@ -113,9 +118,7 @@ def _import(story: Story) -> None:
 
 
 def _sunday(story: Story) -> None:
-    story.skipped(REPAIR_INSTANT)
-    for job in ("derive", "backfill"):
-        story.run_of(job, since=at(REPAIR_INSTANT))
+    story.skipped("2024-06-02 22:02")
     story.cycle("2024-06-02 22:07", bar="2024-06-02 22:05")
     # The clock is set back, and the same minute comes again.
     story.tick("2024-06-02 22:07")
@@ -123,8 +126,6 @@ def _sunday(story: Story) -> None:
     story.stack.vendor.schedule(Fault.ERROR_503)
     story.cycle("2024-06-02 22:12", bar="2024-06-02 22:10")
     story.quiet()
-    # A failed run is told of within half a minute.
-    wait_until(lambda: story.rows("SELECT id FROM operator_events WHERE kind = 'run_failed'"), "the operator event")
 
 
 def test_one_run_for_every_closed_bar_and_none_for_a_minute_that_comes_twice(story: Story) -> None:
@@ -154,19 +155,20 @@ def test_the_cycle_after_the_weekend_covers_both_months(story: Story) -> None:
 
 
 def test_ticks_of_a_closed_market_are_skipped_with_the_reason(story: Story) -> None:
-    assert story.skipped_ticks == {
-        "2024-05-31 21:07": "no new M5 bar since 2024-05-31 21:00 UTC; next open Sun 22:00 UTC",
-        "2024-06-02 22:02": "no new M5 bar since 2024-05-31 21:00 UTC; the market is open",
-    }
+    closed = "no new M5 bar since 2024-05-31 21:00 UTC; next open Sun 22:00 UTC"
+    chosen = dict.fromkeys(("2024-05-31 21:07", "2024-06-02 01:37"), closed)
+    chosen["2024-06-02 22:02"] = "no new M5 bar since 2024-05-31 21:00 UTC; the market is open"
+    assert {label: story.skipped_ticks[label] for label in chosen} == chosen
+    assert {reason for label, reason in story.skipped_ticks.items() if label not in chosen} <= {closed}
 
 
 def test_every_closed_bar_is_held_once_and_no_forming_one_ever_was(story: Story) -> None:
     rows = story.rows(
         "SELECT timestamp, open, high, low, close, observed_at FROM raw_candles"
-        " WHERE timestamp >= '2024-05-01Z' AND timestamp < '2024-06-06 01:35Z' ORDER BY timestamp, observed_at"
+        " WHERE timestamp >= '2024-05-01Z' AND timestamp < '2024-06-02 22:10Z' ORDER BY timestamp, observed_at"
     )
     assert all(row["observed_at"] >= row["timestamp"] + timedelta(minutes=5) + GRACE for row in rows)
-    expected = load_calendar().expected_opens(timeframe=Timeframe.M5, start=at("2024-05-01"), end=at("2024-06-06 01:35"))
+    expected = load_calendar().expected_opens(timeframe=Timeframe.M5, start=at("2024-05-01"), end=at("2024-06-02 22:10"))
     assert [row["timestamp"] for row in rows if row["timestamp"] != at(REVISED)] == [
         opened.item().replace(tzinfo=UTC) for opened in expected if opened.item().replace(tzinfo=UTC) != at(REVISED)
     ]
@@ -225,13 +227,12 @@ def test_a_used_up_minute_is_waited_for_and_an_outage_tried_again_within_the_bud
         ("02 22:07", None),
         ("02 22:12", Fault.ERROR_503),
         ("02 22:12", None),
-        ("06 01:40", None),
     ]
 
 
 def test_the_fillers_of_a_weekend_leave_no_candle(story: Story) -> None:
     filled = "timestamp >= '2024-05-31 21:00Z' AND timestamp < '2024-06-02 22:00Z'"
-    assert any(call.rows > 500 for call in story.stack.vendor.calls[-4:-1]), "the vendor did send the weekend"
+    assert any(call.rows > 500 for call in story.stack.vendor.calls[-3:]), "the vendor did send the weekend"
     assert story.rows(f"SELECT * FROM raw_candles WHERE {filled}") == []
     # Monday's H4 and D1 bars open at 21:00, an hour before there is a market.
     assert story.rows(f"SELECT * FROM candles WHERE {filled} AND timestamp < '2024-06-02 21:00Z'") == []
@@ -243,45 +244,56 @@ def is_repair(call: Call) -> bool:
     return call.at > at("2024-06-01") and call.query["end_date"] < "2024-06-01"
 
 
-def test_one_look_of_the_repair_sensor_asks_for_the_stale_months_and_for_the_hole_and_the_next_for_nothing(story: Story) -> None:
-    asking = [tick for tick in story.ticks("repair_sensor") if tick.run_ids]
-    assert len(asking) == 1
-    runs = {run.job_name: run for run in story.instance.get_runs() if run.run_id in asking[0].run_ids}
+def test_one_look_of_the_repair_sensor_asks_for_the_months_that_are_behind_and_for_the_hole(story: Story) -> None:
+    *_, asking = [tick for tick in story.ticks("repair_sensor") if tick.run_ids]
+    runs = {record.dagster_run.job_name: record.dagster_run for key, record in story.runs.items() if key in asking.run_ids}
     assert {job: (run.status.value, *months_of(run)) for job, run in runs.items()} == {
-        "derive": ("SUCCESS", "2024-02", "2024-02"),
+        "derive": ("SUCCESS", "2024-04", "2024-06"),
         "backfill": ("SUCCESS", "2024-05", "2024-06"),
     }
-    assert runs["derive"].tags["dagster/run_key"].endswith(":2024-06-02T22")
+    assert runs["derive"].tags["dagster/run_key"].endswith(":2024-06-02T01")
     assert runs["backfill"].tags["dagster/run_key"] == HOLE
-    later = [tick for tick in story.ticks("repair_sensor") if tick.timestamp > asking[0].timestamp]
-    assert {tick.skip_reason for tick in later} == {
-        "every month is as new as its observations, and no recent hole is worth a call"
-    }
+    assert [record for record in story.runs.values() if record.dagster_run.job_name == "backfill"] == [
+        story.runs[runs["backfill"].run_id]
+    ], "what was repaired is not asked for again"
 
 
 def test_the_repaired_months_hold_the_imported_candles_and_the_bars_that_came_late(story: Story) -> None:
-    imported = story.rows("SELECT timeframe, count(*) FROM candles WHERE timestamp < '2024-03-01Z' GROUP BY timeframe")
+    imported = story.rows("SELECT timeframe, count(*) FROM candles WHERE timestamp < '2024-04-29Z' GROUP BY timeframe")
     # Monday to Thursday in UTC, each with its hour of daily break.
     assert {row["timeframe"]: row["count"] for row in imported}["H1"] == 4 * 23
     assert len([call for call in story.stack.vendor.calls if is_repair(call)]) == 1
     late = story.rows(f"SELECT observed_at FROM raw_candles WHERE timestamp IN ('{LATE[0]}Z', '{LATE[1]}Z')")
-    assert [story.tick_of(row["observed_at"]) for row in late] == [REPAIR_INSTANT] * 2
+    assert [story.tick_of(row["observed_at"]) for row in late] == [CARE] * 2
     quarter = story.rows(f"SELECT base_bars FROM candles WHERE timeframe = 'M15' AND timestamp = '{LATE[0]}Z'")
     assert quarter == [{"base_bars": 3}]
 
 
-def test_the_retention_of_the_night_prunes_live_runs_past_their_days_but_not_the_newest_of_a_month(story: Story) -> None:
+def test_the_retention_prunes_live_runs_past_their_days_but_the_last_good_cycle_and_nothing_else(story: Story) -> None:
     instance = story.instance
-    (tick,) = [tick for tick in story.ticks("retention_schedule") if label_of(tick) == RETENTION_INSTANT]
-    (run,) = [run for run in instance.get_runs(dg.RunsFilter(job_name="retention")) if run.run_id in tick.run_ids]
-    assert run.status is dg.DagsterRunStatus.SUCCESS
-    kept = {run.run_id for run in instance.get_runs()} & story.run_ids
-    (newest_of_may,), (newest_of_june,) = story.cycles["2024-06-02 22:05"], story.cycles["2024-06-02 22:10"]
-    repairs = {run_id for tick in story.ticks("repair_sensor") for run_id in tick.run_ids}
-    # June's newest is Sunday's last run until this night's cycle has ended, beside which the pruning runs.
-    assert kept - {newest_of_june.run_id} == {newest_of_may.run_id} | repairs
-    assert {run.run_id for bar, runs in story.cycles.items() if bar < "2024-06-01" for run in runs} <= story.run_ids - kept
+    (tick,) = [tick for tick in story.ticks("retention_schedule") if label_of(tick) == CARE]
+    assert [story.runs[run_id].dagster_run.status.value for run_id in tick.run_ids] == ["SUCCESS"]
+    (last_good,) = story.cycles["2024-05-31 21:00"]
+    old = {
+        run_id
+        for run_id, record in story.runs.items()
+        if record.create_timestamp < at("2024-06-01 01:40") and record.dagster_run.tags["goldsignal/kind"] == "live"
+    }
+    assert {run.run_id for bar, runs in story.cycles.items() if bar < "2024-06-01" for run in runs} <= old
+    kept = {*story.runs} - (old - {last_good.run_id})
+    assert {run.run_id for run in instance.get_runs()} & {*story.runs} == kept
     folders = {folder.name for folder in Path(instance.storage_directory()).iterdir()}
-    assert folders & story.run_ids == kept, "their output went with them"
-    assert not any(instance.all_logs(run_id) for run_id in story.run_ids - kept)
-    assert instance.get_materialized_partitions(dg.AssetKey("candles")) == {"2024-02", "2024-05", "2024-06"}
+    assert folders & {*story.runs} == kept, "their output went with them"
+    assert not any(instance.all_logs(run_id) for run_id in {*story.runs} - kept)
+    assert instance.get_materialized_partitions(dg.AssetKey("candles")) >= {"2024-04", "2024-05", "2024-06"}
+
+
+def test_the_night_runs_after_new_yorks_close_and_the_strategies_are_registered_on_start(story: Story) -> None:
+    (tick,) = [tick for tick in story.ticks("nightly_backtests_schedule") if tick.run_ids]
+    assert label_of(tick) == NIGHT
+    (night,) = [record.dagster_run for record in story.runs.values() if record.dagster_run.run_id in tick.run_ids]
+    assert (night.status.value, *months_of(night)) == ("SUCCESS", "2024-05", "2024-05")
+    (registered,) = [record for record in story.runs.values() if record.dagster_run.job_name == "register_strategies"]
+    assert registered.dagster_run.is_success
+    assert registered.create_timestamp < at("2024-05-31 20:27")
+    assert len(story.rows("SELECT DISTINCT strategy FROM strategies WHERE is_active")) == 4
