@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+from goldsignal_pipeline.assets.staleness import Behind, Cause
 from goldsignal_pipeline.cli import credits, status_record, status_services
 from goldsignal_pipeline.cli.app import create_app
 from goldsignal_pipeline.cli.catch_up import CatchUp, caught_up
@@ -25,6 +26,7 @@ from goldsignal_pipeline.settings import Settings
 from goldsignal_pipeline.storage import operator_events
 from goldsignal_pipeline.storage.credits import PostgresCreditBudget
 from goldsignal_pipeline.storage.database import Database
+from goldsignal_pipeline.storage.digests import Digest
 
 UTC_ZONE = ZoneInfo("UTC")
 WEDNESDAY_NOON = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
@@ -87,11 +89,28 @@ def test_todays_blocked_day_is_a_problem_and_an_older_one_a_note() -> None:
     assert status_record.days_finding([], now=WEDNESDAY_NOON).level is Level.OK
 
 
-def test_months_behind_their_observations_are_named() -> None:
-    found = status_record.months_finding([f"2025-{month:02d}" for month in range(1, 9)])
+def _digest(computed_at: datetime) -> Digest:
+    return Digest(1, "d", "", complete=True, code_version="1", computed_at=computed_at, run_id=None)
+
+
+def test_months_that_are_behind_are_named_with_the_assets_where_computing_begins() -> None:
+    causes = {
+        "candles": {f"2025-{month:02d}": Cause.OUTDATED for month in range(1, 9)} | {"2025-12": Cause.MISSING},
+        "setups": {"2025-01": Cause.FOLLOWS},
+        "outcomes": {"2025-03": Cause.INCOMPLETE},
+    }
+    found = status_record.months_finding([Behind("XAUUSD", causes, "", {})], now=WEDNESDAY_NOON)
     assert found.level is Level.NOTE
-    assert "2025-06 and 2 more" in found.detail
-    assert "--from 2025-01 --to 2025-08" in found.fix
+    assert found.detail == "behind what they are made of: candles 2025-01 to 2025-08, 2025-12; outcomes 2025-03"
+    assert "backfill --missing" in found.fix
+    assert status_record.months_finding([], now=WEDNESDAY_NOON).level is Level.OK
+
+
+def test_a_month_whose_cycle_is_under_way_is_not_behind() -> None:
+    causes = {"candles": {"2026-03": Cause.OUTDATED}}
+    for age, level in ((timedelta(seconds=20), Level.OK), (timedelta(minutes=4), Level.NOTE)):
+        found = Behind("XAUUSD", causes, "", {"2026-03": _digest(WEDNESDAY_NOON - age)})
+        assert status_record.months_finding([found], now=WEDNESDAY_NOON).level is level
 
 
 def test_credits_left_are_those_of_the_shared_budget(database: Database) -> None:
