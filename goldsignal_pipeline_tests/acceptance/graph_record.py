@@ -1,7 +1,7 @@
 """Small records of the simulated market with the whole graph on top: what proofs are tried on.
 
-Hourly bars, because all strategies run on them; four months, because the first two warm up and thirty trades make a strategy
-eligible. Everything is as of `NOW`, in the running month.
+Hourly bars, because all strategies run on them; three months and a third of one, because the first two warm up and thirty trades
+make a strategy eligible. The observations are those of `OBSERVED`; the graph is computed as of now, when all months are over.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from goldsignal_pipeline.assets.partitions import month_start, months_between
+from goldsignal_pipeline.assets.partitions import month_start
 from goldsignal_pipeline.assets.refresh import refresh
 from goldsignal_pipeline.assets.registering import register
 from goldsignal_pipeline.cli.prove.graph import Run, run_graph
@@ -26,25 +26,26 @@ from goldsignal_pipeline_tests.postgres import Server, migrated_database
 
 SYMBOL = SIMULATED_SYMBOL
 SEED = 7
-FIRST, LAST = "2022-05", "2022-08"
-NOW = datetime(2022, 8, 11, 12, 2, tzinfo=UTC)
-MONTHS = tuple(months_between(FIRST, LAST))
+FIRST = "2022-05"
+MONTHS = ("2022-05", "2022-06", "2022-07", "2022-08", "2022-09")
+"""The month after the last bar belongs to the record: trades may still end in it."""
+OBSERVED = datetime(2022, 8, 11, 12, 2, tzinfo=UTC)
+NOW = datetime.now(UTC)
 GRACE = timedelta(seconds=120)
 SETTINGS = Settings(base_timeframe=Timeframe.H1, grace_seconds=120, provider="simulated", simulation_seed=SEED)
+ENVIRONMENT = {"GOLDSIGNAL_BASE_TIMEFRAME": "H1", "GOLDSIGNAL_PROVIDER": "simulated"}
 
 
-def feed(*, now: datetime = NOW) -> SimulatedProvider:
-    return SimulatedProvider(seed=SEED, calendar=load_calendar(), base_timeframe=Timeframe.H1, clock=lambda: now)
+def observe(database: Database) -> None:
+    """Store the hourly bars of the simulated market from the first month to `OBSERVED`."""
+    feed = SimulatedProvider(seed=SEED, calendar=load_calendar(), base_timeframe=Timeframe.H1, clock=lambda: OBSERVED)
+    end = OBSERVED + timedelta(days=1)
+    refresh(database, feed, start=month_start(FIRST), end=end, now=OBSERVED, grace=GRACE, run_id="feed")
+    register(database, now=OBSERVED)
 
 
-def observe(database: Database, *, first: str = FIRST, now: datetime = NOW) -> None:
-    """Store the hourly bars of the simulated market from the first month to now."""
-    refresh(database, feed(now=now), start=month_start(first), end=now + timedelta(days=1), now=now, grace=GRACE, run_id="feed")
-    register(database, now=now)
-
-
-def run(database: Database, *, now: datetime = NOW, live: bool = False, run_id: str = "first") -> Run:
-    return Run(database, SETTINGS, now, run_id, SYMBOL if live else None)
+def run(database: Database, *, now: datetime = NOW, run_id: str = "first") -> Run:
+    return Run(database, SETTINGS, now, run_id)
 
 
 @contextmanager
@@ -63,13 +64,25 @@ def computed_record(server: Server) -> Iterator[Database]:
         yield database
 
 
+@contextmanager
+def copied(server: Server, database: Database) -> Iterator[Database]:
+    """A copy of a database that may be spoilt."""
+    name = f"{database.url.database}_copy"
+    database.dispose()
+    server.admin(f"CREATE DATABASE {name} TEMPLATE {database.url.database}")
+    copy = Database(server.url(name))
+    yield copy
+    copy.dispose()
+    server.admin(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 def rows(database: Database, query: str, **parameters: object) -> list[tuple]:
     with database.transaction() as connection:
         return [tuple(row) for row in connection.execute(text(query), parameters)]
 
 
-def change(database: Database, statement: str) -> int:
-    """Tamper with rows as nobody may: without the guards of the tables. Returns how many were changed."""
+def tamper(database: Database, statement: str) -> int:
+    """Change rows as nobody may, past the guards of the tables; returns how many."""
     with database.transaction() as connection:
         connection.execute(text("SET LOCAL session_replication_role TO replica"))
-        return connection.execute(text(statement)).rowcount
+        return connection.exec_driver_sql(statement).rowcount
