@@ -98,10 +98,7 @@ def simulate(
         report = run_simulation(
             database,
             settings_of(settings, bar=bar, seed=seed),
-            start=begin,
-            days=days,
-            history_months=history_months,
-            with_faults=faults,
+            Plan(begin, days, history_months, faults),
             progress=told,
         )
     output.emit(_as_dict(report), render=lambda console: _render(console, report))
@@ -117,46 +114,64 @@ def settings_of(settings: Settings, *, bar: str, seed: int) -> Settings:
     return settings.model_copy(update=told)
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to live through; `every` thins the ticks out (`simulate_cycles.ticks`)."""
+
+    start: datetime
+    days: int
+    history_months: int
+    with_faults: bool
+    every: Timeframe | None = None
+
+    @property
+    def finished(self) -> datetime:
+        """No fault lasts longer than a day: what was late has come by then."""
+        return self.start + timedelta(days=self.days + 1)
+
+
 def run_simulation(
-    database: Database,
-    settings: Settings,
-    *,
-    start: datetime,
-    days: int,
-    history_months: int,
-    with_faults: bool,
-    every: Timeframe | None = None,
-    progress: Progress = lambda _: None,
+    database: Database, settings: Settings, plan: Plan, *, progress: Progress = lambda _: None
 ) -> SimulationReport:
-    """Live through the days in a scratch database on the server of `database`; `every` as for `simulate_cycles.ticks`."""
-    from goldsignal_pipeline.assets.parity import prove_parity
+    """Live through the days in a scratch database on the server of `database`, and prove it against a backfill."""
+    from goldsignal_pipeline.storage.scratch import scratch_databases
+
+    with scratch_databases(database) as scratch, scratch.empty() as own:
+        begin = time.monotonic()
+        counts = live_through(own, settings, plan, progress=progress)
+        return proved(own, settings, plan, counts=counts, begin=begin)
+
+
+def live_through(database: Database, settings: Settings, plan: Plan, *, progress: Progress = lambda _: None) -> dict[str, int]:
+    """Live through the days in an empty database; returns what happened, by name."""
     from goldsignal_pipeline.assets.partitions import month_of, next_month
     from goldsignal_pipeline.assets.registering import register
     from goldsignal_pipeline.cli.simulate_cycles import Clock, Simulation, ticks
     from goldsignal_pipeline.cli.simulate_market import Faults
-    from goldsignal_pipeline.storage.scratch import scratch_databases
 
-    begin = time.monotonic()
-    end = start + timedelta(days=days)
-    clock = Clock(start)
-    faults = Faults(settings.simulation_seed, start) if with_faults else None
-    with scratch_databases(database) as scratch, scratch.empty() as own:
-        register(own, now=start)
-        simulation = Simulation(own, settings, _feed(settings, clock, faults), clock)
-        simulation.fill(first=next_month(month_of(start), steps=-history_months))
-        progress(start)
-        for tick in ticks(settings, start=start, end=end, faults=faults, every=every):
-            simulation.tick(tick)
-            progress(tick.now)
-        # No fault lasts longer than a day: what was late has come by then.
-        finished = end + timedelta(days=1)
-        simulation.finish(finished)
-        counts = dict(simulation.counts) | _counted(own)
-        changed = _changed_by_a_single_pass(own, settings, symbol=simulation.feed.symbol, now=finished)
-        parity = prove_parity(own, settings, symbol=simulation.feed.symbol, now=finished)
-    return SimulationReport(
-        start, days, str(settings.base_timeframe), with_faults, counts, time.monotonic() - begin, changed, parity
-    )
+    clock = Clock(plan.start)
+    faults = Faults(settings.simulation_seed, plan.start) if plan.with_faults else None
+    register(database, now=plan.start)
+    simulation = Simulation(database, settings, _feed(settings, clock, faults), clock)
+    simulation.fill(first=next_month(month_of(plan.start), steps=-plan.history_months))
+    progress(plan.start)
+    end = plan.start + timedelta(days=plan.days)
+    for tick in ticks(settings, start=plan.start, end=end, faults=faults, every=plan.every):
+        simulation.tick(tick)
+        progress(tick.now)
+    simulation.finish(plan.finished)
+    return dict(simulation.counts) | _counted(database)
+
+
+def proved(database: Database, settings: Settings, plan: Plan, *, counts: Mapping[str, int], begin: float) -> SimulationReport:
+    """What a backfill of the same days gives in the database that lived through them."""
+    from goldsignal_pipeline.assets.parity import prove_parity
+
+    symbol = session.default_symbol(settings)
+    changed = _changed_by_a_single_pass(database, settings, symbol=symbol, now=plan.finished)
+    parity = prove_parity(database, settings, symbol=symbol, now=plan.finished)
+    bar, seconds = str(settings.base_timeframe), time.monotonic() - begin
+    return SimulationReport(plan.start, plan.days, bar, plan.with_faults, counts, seconds, changed, parity)
 
 
 def _feed(settings: Settings, clock: Callable[[], datetime], faults: Faults | None) -> Provider:

@@ -106,8 +106,8 @@ def address(database: Database) -> str:
 def _sweep(connection: Connection) -> None:
     """Drop scratch databases whose owner is gone."""
     query = sql.SQL(
-        "SELECT datname FROM pg_database WHERE starts_with(datname, {}) AND NOT EXISTS ("
-        " SELECT FROM pg_stat_activity WHERE application_name = {} || split_part(datname, '_', 3))"
+        "SELECT held.datname FROM pg_database AS held WHERE starts_with(held.datname, {}) AND NOT EXISTS ("
+        " SELECT FROM pg_stat_activity WHERE application_name = {} || split_part(held.datname, '_', 3))"
     ).format(f"{PREFIX}_", _OWNER)
     for (name,) in _execute(connection, query).fetchall():
         try:
