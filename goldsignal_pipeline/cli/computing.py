@@ -108,7 +108,8 @@ def render_behind(found: Sequence[Behind], *, months: Sequence[str], runs: int) 
 
 def render_held(console: Console, held: Sequence[Held]) -> None:
     """The rows as a table."""
-    rows = [(one.symbol, one.asset, str(one.months), f"{one.rows:,}") for one in held]
+    what = {"signals": "signals (verdicts)"}
+    rows = [(one.symbol, what.get(one.asset, one.asset), str(one.months), f"{one.rows:,}") for one in held]
     console.print(table("symbol", "asset", ("months", "right"), ("rows", "right"), rows=rows))
 
 
