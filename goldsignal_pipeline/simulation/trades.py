@@ -197,6 +197,9 @@ def _resolution(trades: Trades, bars: BaseBars) -> Integers:
     longest = np.zeros(len(trades), dtype=np.int64)
     if not len(entered):
         return longest
+    if np.all(bars.minutes == bars.minutes[0]):
+        longest[entered] = bars.minutes[0]
+        return longest
     last = np.where(trades["second_bar"] >= 0, trades["second_bar"], len(bars) - 1)[entered]
     first = trades["entry_bar"][entered]
     # An end at len(bars) needs one element more; a zero never is the longest.
