@@ -28,8 +28,9 @@ from pydantic_settings import (
 )
 
 from goldsignal_pipeline.errors import SettingsError
-from goldsignal_pipeline.market.sources import Source
+from goldsignal_pipeline.market.sources import REAL_SYMBOL, SIMULATED_SYMBOL, Source
 from goldsignal_pipeline.market.timeframes import Timeframe
+from goldsignal_pipeline.selection.own_account import OwnAccount
 
 PREFIX: Final = "GOLDSIGNAL_"
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
@@ -53,6 +54,13 @@ class Settings(BaseSettings):
     webserver_host: str = Field("127.0.0.1", description="Address the Dagster web page listens on.")
     webserver_port: int = Field(
         3000, ge=1, le=65535, description="Port of the Dagster web page; the next free one is taken when in use."
+    )
+    api_host: str = Field("127.0.0.1", description="Address the API and the chart page listen on.")
+    api_port: int = Field(
+        8000, ge=1, le=65535, description="Port of the API and the chart page; the next free one is taken when in use."
+    )
+    api_token: SecretStr | None = Field(
+        None, min_length=16, description="Bearer token that the API asks for; none is asked for when empty."
     )
     provider: Literal["auto", "simulated", "twelvedata"] = Field(
         "auto", description="Feed of the live cycle; auto: twelvedata when a key is set."
@@ -80,6 +88,19 @@ class Settings(BaseSettings):
         "unproven", description="Least evidence of a strategy whose setups may become signals; changed like account_usd."
     )
     avoid_asia: bool = Field(False, description="Turn away setups of the Asian session; changed like account_usd.")
+    account_currency: str = Field(
+        "USD", pattern="^[A-Z]{3}$", description="Currency of your own account; money is shown in it too."
+    )
+    account_currency_rate: Decimal | None = Field(
+        None, gt=0, description="US dollars that one unit of account_currency costs; needed for any currency but USD."
+    )
+    level_offset: Decimal = Field(
+        Decimal(0),
+        decimal_places=2,
+        gt=-1000,
+        lt=1000,
+        description="What your own broker quotes above the feed, USD/oz; levels are shown with it beside the published ones.",
+    )
     display_timezone: str = Field("UTC", description="Zone in which commands show times; data stay UTC.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log line shown.")
     log_format: Literal["text", "json"] = Field("text", description="Form of log lines of the command line.")
@@ -120,6 +141,24 @@ class Settings(BaseSettings):
         if self.provider == "twelvedata" and self.twelvedata_api_key is None:
             raise ValueError("provider twelvedata needs GOLDSIGNAL_TWELVEDATA_API_KEY")
         return self
+
+    @model_validator(mode="after")
+    def _currency_has_its_rate(self) -> Settings:
+        if self.account_currency == "USD" and self.account_currency_rate not in (None, 1):
+            raise ValueError("account_currency_rate is for a currency other than USD, set account_currency")
+        if self.account_currency != "USD" and self.account_currency_rate is None:
+            raise ValueError(f"account_currency {self.account_currency} needs GOLDSIGNAL_ACCOUNT_CURRENCY_RATE")
+        return self
+
+    @property
+    def symbol(self) -> str:
+        """The symbol of the feed in use: the real market, or the simulated one."""
+        return SIMULATED_SYMBOL if self.feed == "simulated" else REAL_SYMBOL
+
+    @property
+    def own_account(self) -> OwnAccount:
+        """The user's own account and broker."""
+        return OwnAccount(self.account_currency, self.account_currency_rate or Decimal(1), self.level_offset)
 
     @property
     def grace(self) -> timedelta:

@@ -115,3 +115,14 @@ def test_a_home_named_in_the_users_file_is_where_generated_values_are_read(
     (elsewhere / "env").write_text("GOLDSIGNAL_WEBSERVER_PORT=3111\n")
     (tmp_path / ".env").write_text(f'GOLDSIGNAL_HOME="{elsewhere}"\n')
     assert load_settings().webserver_port == 3111
+
+
+def test_an_account_in_another_currency_needs_its_rate_and_one_in_dollars_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOLDSIGNAL_ACCOUNT_CURRENCY", "CHF")
+    with pytest.raises(SettingsError, match="GOLDSIGNAL_ACCOUNT_CURRENCY_RATE"):
+        load_settings()
+    monkeypatch.setenv("GOLDSIGNAL_ACCOUNT_CURRENCY_RATE", "1.25")
+    assert str(load_settings().own_account.usd_per_unit) == "1.25"
+    monkeypatch.setenv("GOLDSIGNAL_ACCOUNT_CURRENCY", "USD")
+    with pytest.raises(SettingsError, match="other than USD"):
+        load_settings()

@@ -89,6 +89,4 @@ def dagster_instance() -> Iterator[DagsterInstance]:
 
 def default_symbol(settings: Settings) -> str:
     """The symbol of the feed in use: the real market, or the simulated one."""
-    from goldsignal_pipeline.market.sources import REAL_SYMBOL, SIMULATED_SYMBOL
-
-    return SIMULATED_SYMBOL if settings.feed == "simulated" else REAL_SYMBOL
+    return settings.symbol

@@ -49,7 +49,7 @@ def feed_state(connection: Connection, settings: Settings, *, symbol: str, now: 
     """How old the newest candle is, by the rules of the freshness check; None without any candle."""
     import numpy as np
 
-    from goldsignal_pipeline.checks.freshness import feed_age_minutes, tolerated_age_minutes
+    from goldsignal_pipeline.market.freshness import feed_age_minutes, tolerated_age_minutes
     from goldsignal_pipeline.market.hours import load_calendar
     from goldsignal_pipeline.market.zones import to_instant
     from goldsignal_pipeline.storage import candles
