@@ -1,8 +1,9 @@
 """Walk-forward: whether what a training span promised was kept in the span that followed.
 
 1. `folds` cuts a range into rolling folds: train 180 days, embargo, test 30 days, moved on by the length of the test.
-2. `walk_forward` takes the trades whose result was known in each span. The embargo is the longest time to a result, at least
-   three days, so that no trade of a test was entered in its training.
+2. `walk_forward` takes the trades whose result was known in each span. The embargo is the longest time to a result in the range,
+   at least three days, so that no trade of a test was entered in its training. Trades known outside the range are not looked at:
+   the efficiency of a day depends neither on what came later nor on how many earlier trades were at hand.
 3. Efficiency is out-of-sample over in-sample expectancy, NaN when the in-sample one is not positive or its error exceeds it.
 
 A range too short for one fold has no efficiency: NaN, which is no pass. Nothing is fitted here, so the number is reported only.
@@ -51,11 +52,12 @@ class WalkForward:
     efficiency: float
 
 
-def embargo_days(trades: ScoredTrades) -> int:
-    """The longest time from entry to result in whole calendar days, rounded up, at least 3."""
-    if not len(trades):
+def embargo_days(trades: ScoredTrades, *, start: datetime, end: datetime) -> int:
+    """The longest time from entry to a result known in [start, end) in whole calendar days, rounded up, at least 3."""
+    first, stop = _known(trades, to_instant(start), to_instant(end))
+    if first == stop:
         return MINIMUM_EMBARGO_DAYS
-    longest = int((trades.resolved_at - trades.entry).max() // np.timedelta64(1, "us"))
+    longest = int((trades.resolved_at[first:stop] - trades.entry[first:stop]).max() // np.timedelta64(1, "us"))
     return max(MINIMUM_EMBARGO_DAYS, -(-longest // 86_400_000_000))
 
 
@@ -76,7 +78,8 @@ def folds(*, start: datetime, end: datetime, embargo: int) -> list[Fold]:
 def walk_forward(trades: ScoredTrades, *, start: datetime, end: datetime) -> WalkForward:
     """Every fold of [start, end) over the trades of one strategy and timeframe."""
     rows = []
-    for train_start, train_end, test_start, test_end in folds(start=start, end=end, embargo=embargo_days(trades)):
+    embargo = embargo_days(trades, start=start, end=end)
+    for train_start, train_end, test_start, test_end in folds(start=start, end=end, embargo=embargo):
         trained, in_sample, error = _expectancy(trades, train_start, train_end)
         tested, out_of_sample, _ = _expectancy(trades, test_start, test_end)
         # A comparison with NaN is false: an unknown in-sample result or error leaves the efficiency unknown.
@@ -91,9 +94,15 @@ def walk_forward(trades: ScoredTrades, *, start: datetime, end: datetime) -> Wal
 
 def _expectancy(trades: ScoredTrades, start: np.datetime64, end: np.datetime64) -> tuple[int, float, float]:
     """Number, expectancy (R) and clustered error (R) of the trades known in [start, end)."""
-    first, stop = np.searchsorted(trades.resolved_at, np.array([start, end], dtype="datetime64[us]"), side="left")
+    first, stop = _known(trades, start, end)
     if first == stop:
         return 0, float("nan"), float("nan")
     known: Instants = trades.resolved_at[first:stop]
     net_r = trades.net_r[first:stop]
     return len(net_r), float(net_r.sum() / len(net_r)), clustered_error(net_r, iso_week(known))
+
+
+def _known(trades: ScoredTrades, start: np.datetime64, end: np.datetime64) -> tuple[int, int]:
+    """The positions of the trades known in [start, end)."""
+    first, stop = np.searchsorted(trades.resolved_at, np.array([start, end], dtype="datetime64[us]"), side="left")
+    return int(first), int(stop)

@@ -6,6 +6,7 @@ import math
 import statistics
 from datetime import UTC, timedelta
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from goldsignal_pipeline_tests.simulation.trade_data import START, frame_of, tra
 def test_every_fold_is_an_expectancy_by_definition_and_no_test_trade_was_entered_in_training(rows, length) -> None:
     trades = ScoredTrades.of(frame_of(rows))
     result = walk_forward(trades, start=START, end=START + timedelta(days=length))
-    embargo = embargo_days(trades)
+    embargo = embargo_days(trades, start=START, end=START + timedelta(days=length))
     assert len(result.folds) == max(0, (length - 210 - embargo) // 30 + 1)
     closed = [row for row in rows if not row["is_missed"]]
     for fold in result.folds.itertuples():
@@ -75,6 +76,20 @@ def test_a_losing_training_has_no_efficiency_even_if_the_test_gains() -> None:
 
 
 def test_the_embargo_is_the_longest_hold_and_at_least_three_days() -> None:
-    assert embargo_days(alternating(5, (1.0,))) == 3
-    assert embargo_days(alternating(5, (1.0,), held=timedelta(days=4, hours=1))) == 5
-    assert embargo_days(alternating(0, (1.0,))) == 3
+    span = {"start": START, "end": START + timedelta(days=5)}
+    assert embargo_days(alternating(5, (1.0,)), **span) == 3
+    assert embargo_days(alternating(5, (1.0,), held=timedelta(days=4, hours=1)), **span) == 5
+    assert embargo_days(alternating(0, (1.0,)), **span) == 3
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=trade_rows(days=300), cut=st.integers(0, 40))
+def test_trades_known_before_or_after_the_range_change_nothing_however_long_they_were_held_i5_i7_i8(rows, cut) -> None:
+    """Recorded years found this out: one long hold elsewhere in a chunk moved the folds of every year in it."""
+    start, end = START + timedelta(days=cut), START + timedelta(days=cut + 250)
+    before, after = (trade(known - timedelta(days=20), known, 1.0) for known in (start - timedelta(minutes=15), end))
+    inside = [row for row in rows if start <= row["resolved_at"] < end]
+    alone = walk_forward(ScoredTrades.of(frame_of(inside)), start=start, end=end)
+    among = walk_forward(ScoredTrades.of(frame_of([before, *rows, after])), start=start, end=end)
+    pd.testing.assert_frame_equal(alone.folds, among.folds, check_exact=True)
+    assert alone.efficiency == among.efficiency or (math.isnan(alone.efficiency) and math.isnan(among.efficiency))
