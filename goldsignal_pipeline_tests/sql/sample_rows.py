@@ -208,4 +208,17 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "ambiguous": False,
     },
     "strategy_performance": {**RESULT, **METRICS, "state": "healthy"},
+    "alerts": {
+        "natural_key": "signal 1",
+        "kind": "published",
+        "symbol": "XAUUSD",
+        "at": AT + HOUR,
+        "owed_at": AT + HOUR,
+        "useful_until": AT + 2 * HOUR,
+        "message": {"headline": "BUY", "body": [], "foot": ""},
+    },
+    "alert_channels": {"channel": "telegram-1", "since": AT},
+    "alert_deliveries": {"alert_id": 1, "channel": "telegram-1", "state": "owed", "due_at": AT},
+    "alert_attempts": {"alert_id": 1, "channel": "telegram-1", "number": 1, "started_at": AT},
+    "alert_mutes": {"at": AT, "until": AT + HOUR},
 }

@@ -2,7 +2,7 @@
 -- passed over.
 DO $$
 DECLARE
-    append_only CONSTANT text[] := ARRAY['raw_candles', 'operator_events', 'gate_events'];
+    append_only CONSTANT text[] := ARRAY['raw_candles', 'operator_events', 'gate_events', 'alerts'];
     relation record;
     role_name text;
     rights text;

@@ -1,5 +1,6 @@
 """The typed tables of schema `goldsignal`, by group; the Alembic revisions in `sql/` create exactly these."""
 
+from goldsignal_pipeline.storage.tables.alerts import Alert, AlertAttempt, AlertChannel, AlertDelivery, AlertMute
 from goldsignal_pipeline.storage.tables.base import METADATA, SCHEMA, Base
 from goldsignal_pipeline.storage.tables.gate import GateEvent, GateState
 from goldsignal_pipeline.storage.tables.market_record import Candle, Fetch, QuarantinedCandle, RawCandle, TradingDayPart
@@ -11,6 +12,11 @@ from goldsignal_pipeline.storage.tables.strategies import BacktestResult, Strate
 __all__ = [
     "METADATA",
     "SCHEMA",
+    "Alert",
+    "AlertAttempt",
+    "AlertChannel",
+    "AlertDelivery",
+    "AlertMute",
     "BacktestResult",
     "BacktestTrade",
     "Base",
