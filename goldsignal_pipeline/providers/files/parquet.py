@@ -53,7 +53,7 @@ class ParquetReader:
             zone=zone,
             zone_reason=reason,
             states_instants=self._instants or self._with_offset,
-            notes=stated.notes,
+            side_assumed=stated.side_assumed,
         )
 
     def chunks(self) -> Iterator[Chunk]:

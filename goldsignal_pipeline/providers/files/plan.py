@@ -44,6 +44,7 @@ from goldsignal_pipeline.providers.files.zones import CANDIDATES, UTC_ZONE, Judg
 FileProgress = Callable[[int, int], None]
 _LARGEST_CLOSED_SHARE: Final = 0.3
 _NAMED_CANDIDATES: Final = 5
+_SIDE_ASSUMED: Final = "the file does not say whether it holds bid, ask or mid: taken as bid (--side changes that)"
 
 
 class ZoneBasis(StrEnum):
@@ -103,6 +104,8 @@ def inspect_file(
     clock, basis, zone_notes = _decide_zone(census, facts=facts, named=named, timeframe=found, calendar=calendar, name=path.name)
     frozen = _frozen(census, zone=clock, timeframe=found, calendar=calendar)
     notes = _notes(facts, found, points=points, runs=len(runs), frozen=len(frozen), census=census)
+    if facts.side_assumed and side is None:
+        notes = (_SIDE_ASSUMED, *notes)
     return FilePlan(
         path=path,
         reader=reader,

@@ -28,7 +28,7 @@ class Facts:
     """What a file says about itself, by its format, its header or its name; None or () where it is silent.
 
     `zone_reason` tells where the zone comes from; `states_instants`: its times are instants whatever zone is claimed.
-    `points_per_usd` is set where the format stores integer points.
+    `points_per_usd` is set where the format stores integer points. `side_assumed`: the side is the usual one, nothing says it.
     """
 
     format: str
@@ -39,6 +39,7 @@ class Facts:
     zone_reason: str = ""
     states_instants: bool = False
     points_per_usd: int | None = None
+    side_assumed: bool = False
     notes: tuple[str, ...] = ()
 
 

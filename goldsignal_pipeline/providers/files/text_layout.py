@@ -53,7 +53,6 @@ _DUKASCOPY_ZONES: Final = {
     "eet": SERVER_ON_EU_DATES,
     "local_time": None,
 }
-_SIDE_ASSUMED: Final = "the file does not say whether it holds bid, ask or mid: taken as bid (--side changes that)"
 _SIDE_IN_NAME: Final = re.compile(r"(?<![a-z])(bid|ask|mid)(?![a-z])", re.IGNORECASE)
 _TIMEZONE_LINE: Final = re.compile(r"#.*time\s?zone\s*[:=]\s*(\S+)", re.IGNORECASE)
 _HEADERLESS: Final = {
@@ -165,7 +164,6 @@ def _facts(
     commented = _commented_zone(head.comments)
     zone, reason = (commented, "its comment line says so") if commented else (None, "")
     assumed = Side.BID
-    notes: tuple[str, ...] = ()
     if header.startswith("<"):
         format_name, vendor = "mt5-export", "metatrader"
     elif any(column in columns for column in _TICK_VOLUMES):
@@ -179,11 +177,18 @@ def _facts(
         zone, reason = (SERVER_ON_US_DATES, DAILY_LABELS) if daily_labels else (zone, reason)
     else:
         format_name = vendor = "csv"
-        notes = () if in_name else (_SIDE_ASSUMED,)
     if with_offset:
         zone, reason = UTC_ZONE, "its rows state their offset from UTC"
     side = Side(in_name[1].lower()) if in_name else assumed
-    return Facts(format_name, vendor, (side,), zone=zone, zone_reason=reason, states_instants=with_offset, notes=notes)
+    return Facts(
+        format_name,
+        vendor,
+        (side,),
+        zone=zone,
+        zone_reason=reason,
+        states_instants=with_offset,
+        side_assumed=format_name == "csv" and not in_name,
+    )
 
 
 def _commented_zone(comments: list[str]) -> Zone | None:

@@ -191,6 +191,14 @@ def test_one_side_can_be_asked_for_and_one_that_is_not_there_is_refused(tmp_path
         read(path, side=Side.MID)
 
 
+@pytest.mark.parametrize(
+    ("name", "side", "assumed"), [("gold", None, True), ("gold", Side.MID, False), ("gold_ask", None, False)]
+)
+def test_a_side_that_nobody_named_is_said_to_be_assumed(tmp_path: Path, name: str, side: Side | None, assumed: bool) -> None:
+    path = write_csv(tmp_path / f"{name}.csv", bars("2025-03-03", "2025-03-22", Timeframe.H1))
+    assert any("taken as bid" in note for note in read(path, side=side).notes) is assumed
+
+
 def test_a_side_without_a_quote_is_no_observation_and_no_fault(tmp_path: Path) -> None:
     path = write_lean(tmp_path / "20250304_quote.zip", bars("2025-03-04", "2025-03-05", Timeframe.M1), day="20250304")
 
