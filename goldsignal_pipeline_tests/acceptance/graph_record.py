@@ -71,9 +71,11 @@ def copied(server: Server, database: Database) -> Iterator[Database]:
     database.dispose()
     server.admin(f"CREATE DATABASE {name} TEMPLATE {database.url.database}")
     copy = Database(server.url(name))
-    yield copy
-    copy.dispose()
-    server.admin(f"DROP DATABASE {name} WITH (FORCE)")
+    try:
+        yield copy
+    finally:
+        copy.dispose()
+        server.admin(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def rows(database: Database, query: str, **parameters: object) -> list[tuple]:
