@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -33,6 +34,7 @@ from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.selection.own_account import OwnAccount
 
 PREFIX: Final = "GOLDSIGNAL_"
+_KEY_LENGTH: Final = 8
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 
 
@@ -101,6 +103,14 @@ class Settings(BaseSettings):
         lt=1000,
         description="What your own broker quotes above the feed, USD/oz; levels are shown with it beside the published ones.",
     )
+    telegram_bot_token: SecretStr | None = Field(None, description="Token of your Telegram bot; with a chat id it sends alerts.")
+    telegram_chat_id: str | None = Field(
+        None, pattern=r"^(-?\d+|@\w+)$", description="Chat that the bot writes to: a number, or @name of a channel."
+    )
+    telegram_base_url: str = Field("https://api.telegram.org", description="Address of Telegram's bot API.")
+    alert_urls: tuple[SecretStr, ...] = Field(
+        (), description="Other services that alerts go to, as URLs of Apprise (JSON list), for example mailto:// or discord://."
+    )
     display_timezone: str = Field("UTC", description="Zone in which commands show times; data stay UTC.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log line shown.")
     log_format: Literal["text", "json"] = Field("text", description="Form of log lines of the command line.")
@@ -129,6 +139,13 @@ class Settings(BaseSettings):
             raise ValueError("expected an address that begins with postgresql://")
         return value
 
+    @field_validator("alert_urls")
+    @classmethod
+    def _alert_urls_are_urls(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all("://" in url.get_secret_value() for url in value):
+            raise ValueError("expected a list of URLs such as discord://webhook_id/webhook_token")
+        return value
+
     @field_validator("base_timeframe")
     @classmethod
     def _base_is_intraday(cls, value: Timeframe) -> Timeframe:
@@ -140,6 +157,12 @@ class Settings(BaseSettings):
     def _feed_has_its_key(self) -> Settings:
         if self.provider == "twelvedata" and self.twelvedata_api_key is None:
             raise ValueError("provider twelvedata needs GOLDSIGNAL_TWELVEDATA_API_KEY")
+        return self
+
+    @model_validator(mode="after")
+    def _telegram_has_both(self) -> Settings:
+        if (self.telegram_bot_token is None) != (self.telegram_chat_id is None):
+            raise ValueError("Telegram needs both GOLDSIGNAL_TELEGRAM_BOT_TOKEN and GOLDSIGNAL_TELEGRAM_CHAT_ID")
         return self
 
     @model_validator(mode="after")
@@ -166,6 +189,11 @@ class Settings(BaseSettings):
         return timedelta(seconds=self.grace_seconds)
 
     @property
+    def sends_alerts(self) -> bool:
+        """Whether any channel for alerts is configured."""
+        return self.telegram_bot_token is not None or bool(self.alert_urls)
+
+    @property
     def feed(self) -> Literal["simulated", "twelvedata"]:
         """The feed that `provider` resolves to."""
         if self.provider != "auto":
@@ -188,7 +216,10 @@ class Settings(BaseSettings):
         values = [getattr(self, name) for name in type(self).model_fields]
         plain = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
         passwords = [urlsplit(value).password for value in plain if "://" in value]
-        return plain + [password for password in passwords if password]
+        urls = [url.get_secret_value() for url in self.alert_urls]
+        # Any part of such a URL may be a key; a short one is a name or a port.
+        parts = [part for url in urls for part in re.split(r"[/:@?&=]+", url.split("://", 1)[1]) if len(part) >= _KEY_LENGTH]
+        return plain + [password for password in passwords if password] + urls + parts
 
     @property
     def display_zone(self) -> ZoneInfo:

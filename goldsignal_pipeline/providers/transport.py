@@ -44,9 +44,9 @@ def get(url: str, *, params: Mapping[str, str], auth: httpx.Auth, timeouts: Time
     carry the key to an address nobody chose.
     """
     limit = httpx.Timeout(timeouts.read_seconds, connect=timeouts.connect_seconds)
-    with _Watchdog(seconds=timeouts.total_seconds) as watchdog:
+    with Watchdog(seconds=timeouts.total_seconds) as watchdog:
         try:
-            with httpx.Client(verify=_ssl_context(), timeout=limit, auth=auth, follow_redirects=False) as client:
+            with httpx.Client(verify=ssl_context(), timeout=limit, auth=auth, follow_redirects=False) as client:
                 response = client.get(url, params=dict(params), extensions={"trace": watchdog.observe})
             if not watchdog.has_fired:
                 return Answer(status=response.status_code, text=response.content.decode("utf-8", errors="replace"))
@@ -73,7 +73,8 @@ def _cause(error: httpx.HTTPError, *, timeouts: Timeouts, vendor: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _ssl_context() -> SSLContext:
+def ssl_context() -> SSLContext:
+    """The certificates this machine trusts, read once: that takes longer than a call."""
     return httpx.create_ssl_context()
 
 
@@ -81,7 +82,7 @@ class _Stream(Protocol):
     def get_extra_info(self, info: str) -> Any: ...
 
 
-class _Watchdog:
+class Watchdog:
     """Shuts down the socket of the call it observes when the time is over."""
 
     def __init__(self, *, seconds: float) -> None:
