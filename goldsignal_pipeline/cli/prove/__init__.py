@@ -7,7 +7,7 @@ from typing import Final
 
 import typer
 
-PROOF_MODULES: Final = ("bias", "parity", "backfill", "reproduce", "crash")
+PROOF_MODULES: Final = ("bias", "parity", "backfill", "reproduce", "crash", "alerts")
 
 
 def commands(app: typer.Typer) -> None:

@@ -31,7 +31,7 @@ class Call:
 
     @property
     def method(self) -> str:
-        """sendMessage or sendPhoto."""
+        """The method that was called, sendMessage or sendPhoto."""
         return self.path.rsplit("/", 1)[-1]
 
     @property
@@ -67,6 +67,15 @@ def accept(call: Call) -> Reply | None:
     return None
 
 
+class _Quiet(ThreadingHTTPServer):
+    """A server for which a caller that vanishes is nothing to speak of."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing."""
+
+
 @dataclass
 class TelegramServer:
     """The server; `calls` are all that arrived, `accepted` what a reader has on the phone, by message number."""
@@ -77,8 +86,7 @@ class TelegramServer:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer((HOST, 0), _handler_of(self))
-        self._server.daemon_threads = True
+        self._server = _Quiet((HOST, 0), _handler_of(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     def __enter__(self) -> Self:
