@@ -6,6 +6,7 @@ earliest row first.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +17,9 @@ import pandas as pd
 
 ROW: Final = "row"
 """The column named where a whole row is on one side only."""
+
+_EXCERPT: Final = 60
+_LEAD: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,19 @@ def compare(keyed: Keyed, *, kept: pd.DataFrame, computed: pd.DataFrame, columns
         values = {side: frame[column].iloc[int(row[side])] for side, frame in sides.items()}
         found = RowDifference(keyed.table, key, column, **values)
     return TableComparison(keyed.table, len(pairs), int(differs.sum()), found)
+
+
+def excerpts(kept: str, computed: str) -> tuple[str, str]:
+    """Both texts, or, where they are too long to read, of each the part in which they begin to differ."""
+    if max(len(kept), len(computed)) <= _LEAD + _EXCERPT:
+        return kept, computed
+    begin = max(0, len(os.path.commonprefix([kept, computed])) - _LEAD)
+    return _excerpt(kept, begin), _excerpt(computed, begin)
+
+
+def _excerpt(text: str, begin: int) -> str:
+    end = begin + _LEAD + _EXCERPT
+    return f"{'...' if begin else ''}{text[begin:end]}{'...' if end < len(text) else ''}"
 
 
 def _differs(sides: Mapping[str, pd.DataFrame], pairs: pd.DataFrame, *, columns: Sequence[str]) -> npt.NDArray[np.bool_]:

@@ -7,7 +7,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goldsignal_pipeline.proofs.differences import ROW, Keyed, compare
+from goldsignal_pipeline.proofs.differences import ROW, Keyed, compare, excerpts
 
 KEYED = Keyed("trades", ("name", "day"), "day")
 COLUMNS = ("price", "text")
@@ -68,3 +68,16 @@ def test_nothing_on_either_side_is_equal() -> None:
     nothing = pd.DataFrame({"name": pd.Series(dtype="str"), "day": np.zeros(0, np.int64), "price": np.zeros(0, np.int64)})
     found = compare(KEYED, kept=nothing, computed=nothing, columns=["price"])
     assert (found.rows, found.differing, found.first) == (0, 0, None)
+
+
+@settings(max_examples=60, deadline=None)
+@given(same=st.text("ab", max_size=300), kept=st.text("ab", max_size=300), computed=st.text("ab", max_size=300))
+def test_long_values_are_shown_where_they_begin_to_differ(same, kept, computed) -> None:
+    kept, computed = f"{same}x{kept}", f"{same}y{computed}"
+    shown = excerpts(kept, computed)
+    assert all(len(part) <= 86 for part in shown)
+    assert "x" in shown[0]
+    assert "y" in shown[1]
+    assert all(part.removeprefix("...").removesuffix("...") in whole for part, whole in zip(shown, (kept, computed), strict=True))
+    if max(len(kept), len(computed)) <= 80:
+        assert shown == (kept, computed)

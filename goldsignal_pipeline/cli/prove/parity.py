@@ -143,18 +143,19 @@ def render(console: Console, report: ParityReport, *, tick: Tick | None = None) 
         told = f"{len(report.revised)} of them read bars that were revised since, and stand as they were given: "
         console.print(told + ", ".join(report.revised[:SHOWN_MONTHS]), style="yellow")
     span = f"{report.months[0]} to {report.months[-1]}" if report.months else "no month"
-    console.print(f"{report.rows:,} rows of {report.symbol}, {span}: {'nothing differs' if report.passed else 'NOT PROVED'}.")
+    differs = "NOT PROVED" if tick is None else "the moved tick was found out"
+    console.print(f"{report.rows:,} rows of {report.symbol}, {span}: {'nothing differs' if report.passed else differs}.")
 
 
 def difference_text(found: RowDifference) -> str:
     """A difference in one line."""
     from goldsignal_pipeline.assets.parity import shown
-    from goldsignal_pipeline.proofs.differences import ROW
+    from goldsignal_pipeline.proofs.differences import ROW, excerpts
 
     key = " ".join(shown(value, name, table=found.table) for name, value in found.key.items())
     if found.column == ROW:
         return f"{key}: {'is stored, but does not follow' if found.kept else 'follows, but is not stored'}"
-    kept, computed = (shown(value, found.column, table=found.table) for value in (found.kept, found.computed))
+    kept, computed = excerpts(*(shown(value, found.column, table=found.table) for value in (found.kept, found.computed)))
     return f"{key}: {found.column} is stored as {kept}, computed as {computed}"
 
 
