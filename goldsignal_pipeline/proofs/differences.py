@@ -6,7 +6,6 @@ earliest row first.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -86,7 +85,8 @@ def excerpts(kept: str, computed: str) -> tuple[str, str]:
     """Both texts, or, where they are too long to read, of each the part in which they begin to differ."""
     if max(len(kept), len(computed)) <= _LEAD + _EXCERPT:
         return kept, computed
-    begin = max(0, len(os.path.commonprefix([kept, computed])) - _LEAD)
+    alike = next((at for at, pair in enumerate(zip(kept, computed, strict=False)) if pair[0] != pair[1]), 0)
+    begin = max(0, alike - _LEAD)
     return _excerpt(kept, begin), _excerpt(computed, begin)
 
 
