@@ -3,8 +3,8 @@
 1. One call sends one letter: `sendPhoto` with a caption when there is a picture, else `sendMessage`.
 2. What Telegram refuses for its form is sent again at once in a simpler one: without the picture, without markup. A group that
    became a supergroup is written to at its new address.
-3. What can pass by itself (429, 5xx, no connection) is `Later`, everything else `Refused`. Telegram cannot tell a repeat, so a call
-   that broke off after it was sent may have arrived.
+3. What can pass by itself (429, 5xx, no connection) is `Later`, everything else `Refused`. Telegram knows no repeats: a call that
+   broke off after it was sent may have arrived.
 
 The token is part of the address; no error, log line or representation shows it.
 """

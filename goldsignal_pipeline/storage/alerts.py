@@ -26,7 +26,7 @@ _ENLIST: Final = text("""
     INSERT INTO alert_deliveries (alert_id, channel, state, due_at)
     SELECT owed.id, channel.channel, 'owed', CAST(:now AS timestamptz)
     FROM alerts AS owed JOIN alert_channels AS channel ON channel.channel = ANY (:channels)
-    WHERE (owed.useful_until > CAST(:now AS timestamptz) OR owed.owed_at >= channel.since)
+    WHERE (owed.useful_until > CAST(:now AS timestamptz) OR owed.at >= channel.since)
       AND NOT EXISTS (
         SELECT FROM alert_deliveries AS held WHERE held.alert_id = owed.id AND held.channel = channel.channel)
     ON CONFLICT (alert_id, channel) DO NOTHING
@@ -162,7 +162,7 @@ def open_channels(connection: Connection, channels: Sequence[str], *, now: datet
 def enlist(connection: Connection, channels: Sequence[str], *, now: datetime) -> int:
     """Make every message owed by the channels; returns how many are new.
 
-    To a channel that was configured later than a message was owed, it is owed only while it is of use.
+    What was known before a channel was configured is owed to it only while it is of use.
     """
     return connection.execute(_ENLIST, {"channels": list(channels), "now": now}).rowcount
 

@@ -47,7 +47,7 @@ def alerts(
 def _render(console: Console, killed: Killed) -> None:
     console.print(
         f"{killed.kills} senders ended by SIGKILL in {span_text(killed.seconds)}: {len(killed.lost)} of {killed.owed:,} messages "
-        f"were lost; {killed.cut_off} calls were cut off, {killed.repeats} messages arrived again, {len(killed.unmarked)} silently."
+        f"were lost; {killed.cut_off} calls were cut off, {killed.repeats} repeats arrived, {len(killed.unmarked)} silently."
     )
     for one in killed.lost:
         console.print(f"Lost: {one}", style="bold red")
