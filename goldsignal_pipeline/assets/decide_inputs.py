@@ -121,7 +121,6 @@ def followed_trades(
 
 
 def _known_until(bars: BaseBars, writing: Writing) -> datetime:
-    """The end of the months once it has passed, else the newest close."""
-    if writing.end + writing.grace <= writing.now:
-        return writing.end
-    return max(to_datetime(bars.known_until), writing.start) if len(bars) else writing.start
+    """The end of the last of the months that is over, or the newest close after it."""
+    over = market_record.over_until(writing.end, now=writing.now, grace=writing.grace)
+    return max(over, writing.start, *([to_datetime(bars.known_until)] if len(bars) else []))

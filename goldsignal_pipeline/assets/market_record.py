@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import text
 
-from goldsignal_pipeline.assets.partitions import month_start, next_month
+from goldsignal_pipeline.assets.partitions import month_of, month_start, next_month
 from goldsignal_pipeline.market.spread import SpreadTable
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.market.zones import to_datetime, to_instant
@@ -68,8 +68,8 @@ def base_bars(
 ) -> BaseBars:
     """The base bars that open at `start` or later and close before `end`, a month's first instant.
 
-    The record counts as complete up to `end` once that has passed, else up to the newest close: an expiry over a hole in the
-    newest bars waits for them.
+    The record counts as complete up to the end of the last of the months that is over, however many are read at once, or up to
+    the newest close: an expiry over a hole in the newest bars of the running month waits for them.
     """
     parts = [
         frame[(frame["base_timeframe"] == frame["timeframe"]).to_numpy()]
@@ -78,10 +78,12 @@ def base_bars(
     ]
     rows = pd.concat(parts, ignore_index=True)
     bars = BaseBars.of_candles(rows, spreads=SpreadTable())
-    last = to_instant(end - _INSTANT)
-    if end + grace <= now:
-        return bars.until(last).known(last)
-    return bars.until(last)
+    return bars.until(to_instant(end - _INSTANT)).known(to_instant(over_until(end, now=now, grace=grace) - _INSTANT))
+
+
+def over_until(end: datetime, *, now: datetime, grace: timedelta) -> datetime:
+    """The end of the last month before `end` that is over: what has not come of it did not happen."""
+    return min(end, month_start(month_of(now - grace)))
 
 
 def month_bounds(months: Sequence[str]) -> tuple[datetime, datetime]:
