@@ -193,6 +193,19 @@ SUMMARIES: Final[Mapping[str, Summary]] = {
         },
         picture=_newest_trade,
     ),
+    "alerts": Summary(
+        figures="""
+            SELECT count(*) AS messages, count(*) FILTER (WHERE kind = 'published') AS signals,
+                   count(*) FILTER (WHERE kind = 'operator') AS errors
+            FROM alerts WHERE at >= :start AND at < :end
+        """,
+        tables={
+            "newest": """
+                SELECT kind, at, useful_until, message ->> 'headline' AS headline FROM alerts
+                WHERE at >= :start AND at < :end ORDER BY id DESC LIMIT 5
+            """,
+        },
+    ),
     "strategy_performance": Summary(
         figures=f"SELECT count(DISTINCT day) AS days, count(*) AS rows FROM strategy_performance WHERE {_IN_MONTH}",  # noqa: S608
         tables={

@@ -64,6 +64,10 @@ LINEAGE: Final[Mapping[str, Lineage]] = {
         (Reads("setups", -1), Reads("candles", -1), Reads("signals", -1), Reads("outcomes", -4)),
     ),
 }
+TOLD: Final[Mapping[str, Lineage]] = {
+    "alerts": Lineage(versions.ALERTS_VERSION, (Reads("signals"), Reads("outcomes"), Reads("strategy_performance"))),
+}
+"""Assets that tell people what happened live. Made of events, not of months, they have no digests and are never stale."""
 
 
 def record_months(with_candles: Collection[str], *, now: datetime) -> list[str]:
@@ -85,7 +89,7 @@ def dependencies(asset: str) -> list[dg.AssetDep]:
                 start_offset=one.first, end_offset=one.last, allow_nonexistent_upstream_partitions=True
             ),
         )
-        for one in LINEAGE[asset].reads
+        for one in (LINEAGE.get(asset) or TOLD[asset]).reads
     ]
 
 
