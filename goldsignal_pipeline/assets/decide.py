@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from goldsignal_pipeline.assets import gate_record
+from goldsignal_pipeline.assets.breaker_events import tell_breaker
 from goldsignal_pipeline.assets.decide_inputs import Inputs, read_inputs
 from goldsignal_pipeline.assets.decision_rows import decision_rows, published_events
 from goldsignal_pipeline.assets.keeping import Kept, Writing, by_symbol, digests_by_month, keep_digests
@@ -28,6 +29,7 @@ from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.selection.composite import composites
 from goldsignal_pipeline.selection.gate import Decision
 from goldsignal_pipeline.selection.gate_inputs import SetupKey
+from goldsignal_pipeline.selection.gate_state import Breaker
 from goldsignal_pipeline.selection.history import days_of
 from goldsignal_pipeline.selection.month_fold import Given, Judged, fold_days
 from goldsignal_pipeline.selection.signal_rows import Versions, signal_rows
@@ -48,13 +50,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """What the fold gave: verdicts, when live ones were known, new live ones, states of finished months, judged outcomes."""
+    """What the fold gave: verdicts, when live ones were known, new ones, states of finished months, judged outcomes, breaker."""
 
     decisions: Sequence[Decision]
     known_at: Mapping[SetupKey, datetime]
     new: Sequence[Given]
     states: Mapping[str, str]
     judged: Sequence[Judged]
+    breaker: Breaker
 
 
 def decide(database: Database, settings: Settings, writing: Writing, *, live_symbol: str | None) -> Kept:
@@ -89,7 +92,7 @@ def _fold(inputs: Inputs, writing: Writing) -> _Decided:
     setups = {setup.key: setup for setup in inputs.material.setups}
     new = [Given(setups[one.key], one) for one in decisions if one.key in inputs.undecided]
     known_at = {key: given.setup.decided_at for key, given in inputs.record.given.items() if given.setup.decided_at}
-    return _Decided(decisions, known_at | {one.setup.key: writing.now for one in new}, new, states, judged)
+    return _Decided(decisions, known_at | {one.setup.key: writing.now for one in new}, new, states, judged, state.gate.breaker)
 
 
 def _keep(
@@ -97,6 +100,7 @@ def _keep(
 ) -> MergeResult:
     symbol, run = inputs.symbol, writing.run_id or ""
     gate_record.tell_verdicts(connection, decided.new, symbol=symbol, now=writing.now)
+    tell_breaker(connection, decided.breaker, symbol=symbol, live_since=inputs.record.live_since, writing=writing)
     verdicts = decision_rows(decided.decisions, known_at=decided.known_at)
     own = Scope({"symbol": symbol}, "decided_for", writing.start, writing.end)
     merged = keyed_rows.replace(connection, GATE_DECISIONS, own, verdicts.assign(run_id=run))
