@@ -156,19 +156,16 @@ def _store(
     observed: Mapping[str, digests.Digest],
 ) -> candles.MergeResult:
     start, end = month_start(months[0]), month_start(next_month(months[-1]))
+    by_month = closing_months(projection.candles)
+    held = _held_months(connection, symbol, months, observed=observed, closing=set(by_month))
+    parts = projection.day_parts
     merged = candles.replace_range(connection, symbol=symbol, start=start, end=end, candles=projection.candles)
-    trading_days.replace_range(connection, symbol=symbol, start=start, end=end, day_parts=projection.day_parts)
+    trading_days.replace_range(connection, symbol=symbol, start=start, end=end, day_parts=parts[parts["month"].isin(held)])
     quarantine.append_excluded(
         connection, symbol=symbol, excluded=projection.excluded, calendar_version=rules.calendar.version, observed_at=now
     )
-    by_month = closing_months(projection.candles)
-    derived = digests.by_month(connection, asset="candles", symbol=symbol)
-    for month in months:
+    for month in held:
         rows = projection.candles[by_month == month]
-        if not len(rows) and month not in observed and month not in derived:
-            before = next_month(month, steps=-1)
-            if before not in observed or not _receives_a_bar(connection, symbol, month, observed=observed):
-                continue  # a hole of the record, whatever range it is part of
         digests.upsert(
             connection,
             asset="candles",
@@ -183,6 +180,21 @@ def _store(
             run_id=run_id,
         )
     return merged
+
+
+def _held_months(
+    connection: Connection, symbol: str, months: Sequence[str], *, observed: Mapping[str, digests.Digest], closing: set[str]
+) -> list[str]:
+    """The months without those in which the record has a hole, which are none of it, whatever range they are part of."""
+    derived = digests.by_month(connection, asset="candles", symbol=symbol)
+    return [
+        month
+        for month in months
+        if month in closing
+        or month in observed
+        or month in derived
+        or (next_month(month, steps=-1) in observed and _receives_a_bar(connection, symbol, month, observed=observed))
+    ]
 
 
 def _observed_digests(observed: Mapping[str, digests.Digest], month: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 RAW_CANDLES_VERSION: Final = "1"
-CANDLES_VERSION: Final = "1"
+CANDLES_VERSION: Final = "2"
 STRATEGIES_VERSION: Final = "1"
 SETUPS_VERSION: Final = "1"
 BACKTEST_TRADES_VERSION: Final = "2"

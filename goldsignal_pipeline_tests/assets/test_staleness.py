@@ -34,6 +34,7 @@ OF_A_RUN = (
 TABLES = {
     **dict.fromkeys(OF_A_RUN, AS_JSON),
     "candles": "*",
+    "trading_day_parts": "*",
     "partition_digests": "asset, symbol, month, rows, digest, inputs_digest, complete",
     "gate_states": "symbol, month, state::text, digest",
 }
@@ -220,7 +221,7 @@ def test_i8_a_hole_of_the_record_is_the_same_however_the_months_are_cut_and_keep
     database: Database, second_database: Database
 ) -> None:
     """Two records with months between them: strategies warm up anew, and no month waits for candles that never come."""
-    early, late = ("2024-12",), ("2025-02", "2025-03", "2025-04", "2025-05")
+    early, late = ("2024-10",), ("2025-02", "2025-03", "2025-04", "2025-05")
     through = months_between(early[0], next_month(late[-1], steps=2))
     for target in (database, second_database):
         fill_candles(target, early)
