@@ -18,11 +18,13 @@ from goldsignal_pipeline.assets import trade_setups
 from goldsignal_pipeline.assets.staleness import Basis, behind
 from goldsignal_pipeline.cli.prove.comparison import contents_of, first_unequal
 from goldsignal_pipeline.cli.prove.graph import run_graph, run_missing, steps
-from goldsignal_pipeline.storage import bulk
+from goldsignal_pipeline.storage import bulk, migrations
 from goldsignal_pipeline.storage.contents import Content
 from goldsignal_pipeline.storage.database import Database
+from goldsignal_pipeline.storage.embedded import EmbeddedServer
 from goldsignal_pipeline.storage.failures import DatabaseError
 from goldsignal_pipeline.storage.locks import lock_months
+from goldsignal_pipeline.storage.server_processes import server_processes
 from goldsignal_pipeline_tests.acceptance.graph_record import (
     MONTHS,
     NOW,
@@ -30,11 +32,13 @@ from goldsignal_pipeline_tests.acceptance.graph_record import (
     SYMBOL,
     computed_record,
     copied,
+    observe,
     observed_record,
     rows,
     run,
     tamper,
 )
+from goldsignal_pipeline_tests.folders import open_folder
 from goldsignal_pipeline_tests.postgres import Server
 
 
@@ -208,6 +212,48 @@ def test_a_deadlock_ends_one_side_whole_and_the_next_run_succeeds(
     assert contents_of(computed) == undisturbed[1]
     steps()[step](run(computed), MONTHS)
     assert contents_of(computed) == undisturbed[1]
+
+
+# --- PostgreSQL is killed --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_server() -> Iterator[EmbeddedServer]:
+    """A server of its own, that may be killed."""
+    with open_folder() as folder, EmbeddedServer(folder / "home") as server:
+        migrations.upgrade(server.url())
+        yield server
+
+
+@pytest.mark.fault("crash")
+def test_postgresql_killed_in_the_middle_of_a_run_leaves_whole_assets_and_the_next_run_succeeds(
+    own_server: EmbeddedServer, undisturbed: tuple[Database, dict[str, Content]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every process of the server by SIGKILL while trades are copied: setups are there, trades are not, and nothing is half."""
+    database = Database(own_server.url())
+    observe(database)
+    encode, killed = bulk.encode, threading.Event()  # type: ignore[attr-defined]
+
+    def dying(*arguments: Any, **options: Any) -> Iterator[bytes]:
+        for block in encode(*arguments, **options):
+            yield block
+            for process in server_processes(own_server.data):
+                process.kill()
+            killed.set()
+
+    with monkeypatch.context() as patched, pytest.raises(DatabaseError) as told:
+        run_graph(
+            run(database), MONTHS, between=lambda name: patched.setattr(bulk, "encode", dying) if name == "setups" else None
+        )
+    assert killed.is_set()
+    assert told.value.retryable
+    assert own_server.start() == "started"
+    left, whole = contents_of(database), undisturbed[1]
+    assert left["setups"] == whole["setups"]
+    assert left["backtest_trades"].rows == left["signals"].rows == 0
+    assert run_missing(run(database), symbol=SYMBOL)
+    assert first_unequal(undisturbed[0], whole, database) is None
+    database.dispose()
 
 
 # --- runs beside each other ------------------------------------------------------------------------------------------------
