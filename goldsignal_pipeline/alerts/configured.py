@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from goldsignal_pipeline.alerts.channels import Channel
-from goldsignal_pipeline.settings import Settings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from goldsignal_pipeline.alerts.channels import Channel
+    from goldsignal_pipeline.settings import Settings
 
 
 def configured_channels(settings: Settings) -> list[Channel]:

@@ -58,7 +58,7 @@ class Sender:
     database: Database
     channels: Sequence[Channel]
     clock: Callable[[], datetime]
-    owe: Callable[[Connection, datetime], None] = owe_nothing
+    owe: Callable[[Connection, datetime], object] = owe_nothing
     draw: Callable[[Claim], bytes | None] = draw_nothing
     pace: timedelta = PACE
     chance: random.Random = field(default_factory=random.Random)

@@ -108,6 +108,7 @@ def _database_finding(database: Database, addresses: Addresses, settings: Settin
 
 def _look_at_record(gathered: Status, settings: Settings, database: Database) -> None:
     from goldsignal_pipeline.cli import credits, status_record
+    from goldsignal_pipeline.cli.alerts import outbox_findings
     from goldsignal_pipeline.cli.months import behind
     from goldsignal_pipeline.storage import operator_events
 
@@ -121,6 +122,7 @@ def _look_at_record(gathered: Status, settings: Settings, database: Database) ->
         status_record.days_finding(gathered.blocked_days, now=now),
         status_record.months_finding(behind(database, settings), now=now),
     ]
+    gathered.findings += outbox_findings(database, settings, now=now)
     if settings.feed == "twelvedata":
         gathered.credits = credits.credit_state(database, settings, now=now)
         gathered.findings.append(credits.finding(gathered.credits))

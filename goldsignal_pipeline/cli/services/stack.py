@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from goldsignal_pipeline.alerts.configured import configured_channels
 from goldsignal_pipeline.cli.services import filling
 from goldsignal_pipeline.cli.services.addresses import (
     Addresses,
@@ -49,6 +50,7 @@ logger = logging.getLogger(__name__)
 
 DEFINITIONS_MODULE: Final = "goldsignal_pipeline.definitions"
 LOCATION: Final = "goldsignal"
+SENDER: Final = "alert sender"
 _READY_SECONDS: Final = 120.0
 _CANCEL_SECONDS: Final = 8.0
 _END_SECONDS: Final = 15.0
@@ -196,11 +198,15 @@ class Stack:
         quiet = ["--log-level", "warning"]
         code = ["api", "grpc", "-m", self._options.module, "-h", HOST, "-p", str(self._code_port), "--location-name", LOCATION]
         web = ["-w", workspace, "-h", self.settings.webserver_host, "-p", str(web_port), "--dagster-log-level", "warning"]
-        return {
+        services = {
             "code server": self._service("code server", [sys.executable, "-m", "dagster", *code, *quiet]),
             "web server": self._service("web server", [sys.executable, "-m", "dagster_webserver", *web]),
             "daemon": self._service("daemon", [sys.executable, "-m", "dagster._daemon", "run", "-w", workspace]),
         }
+        if self.settings.sends_alerts:
+            configured_channels(self.settings)  # an address that no service has is told before anything runs
+            services[SENDER] = self._service(SENDER, [sys.executable, "-m", "goldsignal_pipeline.cli", "alerts", "send"])
+        return services
 
     def _service(self, name: str, command: list[str]) -> Service:
         log = self.home / "logs" / f"{name.replace(' ', '-')}.log"
@@ -230,6 +236,9 @@ class Stack:
             time.sleep(0.1)
         self._web.check_code_loaded()
         self._require_running(self._services["daemon"], deadline)
+        if SENDER in self._services:
+            self._services[SENDER].start()
+            self._say("Alerts are sent")
         self._say(f"Dagster's page is served at {self.web_address} and the definitions have loaded")
 
     def _require_running(self, service: Service, deadline: float) -> None:
