@@ -2,14 +2,11 @@
 
 1. `steps` are events of published signals that happened in a range, with the signal, its outcome and, for a correction, what was
    told before. Events that a backfill found have another origin and are never among them.
-2. `operator_events` are errors, changes of health and the breaker of the last days. The same error counts once in six hours,
-   for a feed that is down fails every cycle.
-3. `blocked_day` and `day_over` say whether the running trading day is blocked, and what the last one brought.
+2. `blocked_day` and `day_over` say whether the running trading day is blocked, and what the last one brought.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -29,10 +26,6 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-SEPARATOR: Final = "|"
-EVENTS_REACH: Final = timedelta(days=7)
-_SAME_ERROR: Final = timedelta(hours=6)
-_ONCE_EACH: Final = frozenset({"health_changed", "breaker_tripped"})
 _SIGNAL_KEY: Final = (
     "concat_ws('|', 'signal', signal.symbol, signal.timeframe, signal.strategy, signal.direction,"
     " to_char(signal.timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI'))"
@@ -62,13 +55,6 @@ _RECORD: Final = text("""
     SELECT trades, expectancy, expectancy_error FROM backtest_results
     WHERE symbol = :symbol AND strategy = :strategy AND timeframe = :timeframe AND window_days = 365 AND day <= :day
     ORDER BY day DESC LIMIT 1
-""")
-_OPERATOR: Final = text(r"""
-    SELECT at, kind, severity, message, cause, natural_key FROM operator_events
-    WHERE at >= :since AND kind NOT LIKE 'alert\_%' AND (
-        severity = 'error' OR kind IN ('health_changed', 'breaker_tripped')
-        OR natural_key LIKE 'check_failed:candles:feed_is_fresh:%')
-    ORDER BY at, id
 """)
 _DAY_STATE: Final = text("""
     SELECT trading_day, missing_bars, expected_bars, data_blocked FROM trading_day_states
@@ -104,14 +90,6 @@ def tested_record(connection: Connection, signal: Row) -> Row | None:
     named = {name: signal[name] for name in ("symbol", "strategy", "timeframe")} | {"day": signal["confirmed_at"].date()}
     row = connection.execute(_RECORD, named).mappings().one_or_none()
     return None if row is None else dict(row)
-
-
-def operator_events(connection: Connection, *, now: datetime) -> dict[str, Row]:
-    """Events that a person is told of, by the natural key of their message; the first of those with the same."""
-    found: dict[str, Row] = {}
-    for row in connection.execute(_OPERATOR, {"since": now - EVENTS_REACH}).mappings():
-        found.setdefault(_event_key(dict(row)), dict(row))
-    return found
 
 
 def live_since(connection: Connection, *, symbol: str) -> datetime | None:
@@ -166,11 +144,3 @@ def _counted(silence: Silence, what: str, number: str) -> list[tuple[str, int]]:
     for row in getattr(silence, what):
         counted[row["reason"]] += row[number]
     return counted.most_common()
-
-
-def _event_key(event: Row) -> str:
-    if event["kind"] in _ONCE_EACH:
-        return f"event{SEPARATOR}{event['natural_key']}"
-    same = hashlib.sha256(f"{event['kind']} {event['cause'] or event['message']}".encode()).hexdigest()[:12]
-    span = int(event["at"].timestamp() // _SAME_ERROR.total_seconds())
-    return SEPARATOR.join(("event", event["kind"], same, str(span)))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
-from goldsignal_pipeline.assets.alert_facts import SEPARATOR
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.storage import candles
+from goldsignal_pipeline.storage.alerts import SEPARATOR
 
 if TYPE_CHECKING:
     import pandas as pd

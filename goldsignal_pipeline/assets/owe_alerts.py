@@ -2,8 +2,6 @@
 
 Whoever runs it, and however often, the same messages are owed: a crash between a cause and its message loses nothing, because the
 next run finds the cause again. A backfill owes none: only events of origin live, and what the operator is told, are read.
-
-`owe_operator_alerts` tells that runs fail, so it must not need one: the sender calls it too.
 """
 
 from __future__ import annotations
@@ -14,16 +12,17 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from goldsignal_pipeline.alerts.messages import message_id
-from goldsignal_pipeline.alerts.operating import blocked_message, digest_message, event_message
+from goldsignal_pipeline.alerts.operating import blocked_message, digest_message
 from goldsignal_pipeline.alerts.texts import Reader, signal_message, step_message
 from goldsignal_pipeline.assets import alert_facts
-from goldsignal_pipeline.assets.alert_facts import SEPARATOR, Row
+from goldsignal_pipeline.assets.alert_facts import Row
+from goldsignal_pipeline.assets.owe_operator_alerts import owe_operator_alerts
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.market.prices import Direction
 from goldsignal_pipeline.selection.gate_inputs import SetupKey
 from goldsignal_pipeline.selection.signal_ids import signal_id
 from goldsignal_pipeline.storage import alerts
-from goldsignal_pipeline.storage.alerts import Owed
+from goldsignal_pipeline.storage.alerts import SEPARATOR, Owed
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -35,10 +34,8 @@ if TYPE_CHECKING:
 STEP_USEFUL: Final = timedelta(days=3)
 SIGNAL_USEFUL: Final = timedelta(hours=1)
 """At least; otherwise until the trade would expire."""
-HEALTH_USEFUL: Final = timedelta(days=7)
-OPERATOR_USEFUL: Final = timedelta(days=1)
+BLOCKED_USEFUL: Final = timedelta(days=1)
 DIGEST_USEFUL: Final = timedelta(hours=20)
-_KINDS: Final = {"health_changed": "health", "breaker_tripped": "breaker"}
 
 
 def owe_alerts(database: Database, settings: Settings, writing: Writing) -> Counter[str]:
@@ -51,22 +48,6 @@ def owe_alerts(database: Database, settings: Settings, writing: Writing) -> Coun
             new[owed.kind] += alerts.owe(connection, owed, now=writing.now, run_id=writing.run_id)
         new.update(owe_operator_alerts(connection, reader, now=writing.now, run_id=writing.run_id))
     return +new
-
-
-def owe_operator_alerts(connection: Connection, reader: Reader, *, now: datetime, run_id: str | None = None) -> Counter[str]:
-    """Owe what the operator must know: errors, changes of health, the breaker."""
-    new = Counter[str]()
-    events = alert_facts.operator_events(connection, now=now)
-    known = alerts.known_keys(connection, list(events))
-    for key, event in events.items():
-        if key in known:
-            continue
-        kind = _KINDS.get(event["kind"], "operator")
-        useful = OPERATOR_USEFUL if kind == "operator" else HEALTH_USEFUL
-        message = event_message(event, message_id=message_id(key), reader=reader).to_json()
-        owed = Owed(key, kind, None, None, event["at"], event["at"] + useful, message)
-        new[kind] += alerts.owe(connection, owed, now=now, run_id=run_id)
-    return new
 
 
 def _step_alerts(connection: Connection, writing: Writing, reader: Reader) -> Iterator[Owed]:
@@ -98,7 +79,7 @@ def _day_alerts(connection: Connection, settings: Settings, *, now: datetime) ->
     if blocked is not None:
         key = SEPARATOR.join(("blocked", symbol, blocked["trading_day"].isoformat()))
         message = blocked_message(blocked, symbol=symbol, message_id=message_id(key)).to_json()
-        yield Owed(key, "data_blocked", symbol, None, now, now + OPERATOR_USEFUL, message)
+        yield Owed(key, "data_blocked", symbol, None, now, now + BLOCKED_USEFUL, message)
     over = alert_facts.last_day(load_calendar(), now=now - settings.grace)
     if over is None or over[2] <= since or over[2] + DIGEST_USEFUL <= now:
         return

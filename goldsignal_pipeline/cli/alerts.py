@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import signal
 import threading
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from goldsignal_pipeline.alerts.channels import Channel
     from goldsignal_pipeline.settings import Settings
-    from goldsignal_pipeline.storage.alerts import Outbox
+    from goldsignal_pipeline.storage.alerts import Claim, Outbox
     from goldsignal_pipeline.storage.database import Database
 
 _SPAN: Final = re.compile(r"(\d+)\s*(m|min|h|d)")
@@ -65,7 +66,7 @@ def show(
         rows = alerts.newest(connection, limit=limit, only_dead=dead)
         channels = alerts.outboxes(connection, since=now - _RECENT)
         muted = alerts.muted_until(connection, now=now)
-    payload = {"muted_until": muted, "channels": channels, "messages": rows}
+    payload = {"muted_until": muted, "channels": [asdict(one) for one in channels], "messages": rows}
     Output(as_json).emit(payload, render=lambda console: _render(console, payload, zone=settings.display_zone))
 
 
@@ -155,8 +156,13 @@ def _finding(box: Outbox, *, muted: datetime | None, now: datetime, zone: ZoneIn
 def _sender(database: Database, settings: Settings, channels: list[Channel]) -> Any:
     from goldsignal_pipeline.alerts.sender import Sender
     from goldsignal_pipeline.alerts.texts import Reader
-    from goldsignal_pipeline.assets.alert_pictures import picture_of
-    from goldsignal_pipeline.assets.owe_alerts import owe_operator_alerts
+    from goldsignal_pipeline.assets.owe_operator_alerts import owe_operator_alerts
+
+    def draw(claimed: Claim) -> bytes | None:
+        # Imported with the first picture, not while nothing is owed.
+        from goldsignal_pipeline.assets.alert_pictures import picture_of
+
+        return picture_of(database, claimed, now=datetime.now(UTC))
 
     reader = Reader(settings.display_zone, settings.own_account)
     return Sender(
@@ -164,7 +170,7 @@ def _sender(database: Database, settings: Settings, channels: list[Channel]) -> 
         channels,
         lambda: datetime.now(UTC),
         owe=lambda connection, now: owe_operator_alerts(connection, reader, now=now),
-        draw=lambda claimed: picture_of(database, claimed, now=datetime.now(UTC)),
+        draw=draw,
     )
 
 
@@ -206,7 +212,7 @@ def _parsed_span(text: str) -> timedelta:
 
 def _render(console: Console, payload: dict[str, Any], *, zone: ZoneInfo) -> None:
     for box in payload["channels"]:
-        console.print(f"{box.channel}: {box.sent} sent, {box.owed} owed, {box.refused} refused, {box.lapsed} lapsed")
+        console.print("{channel}: {sent} sent, {owed} owed, {refused} refused, {lapsed} lapsed".format(**box))
     if payload["muted_until"] is not None:
         console.print(f"Muted until {local_text(payload['muted_until'], zone=zone)}.", style="yellow")
     if not payload["messages"]:

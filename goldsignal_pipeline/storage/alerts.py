@@ -17,6 +17,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
+SEPARATOR: Final = "|"
+"""Between the parts of a natural key."""
 _OWE: Final = text("""
     INSERT INTO alerts (natural_key, kind, symbol, thread, at, owed_at, useful_until, message, run_id)
     VALUES (:natural_key, :kind, :symbol, :thread, :at, :owed_at, :useful_until, CAST(:message AS json), :run_id)
