@@ -6,7 +6,8 @@ make a strategy eligible. The observations are those of `OBSERVED`; the graph is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -88,3 +89,22 @@ def tamper(database: Database, statement: str) -> int:
     with database.transaction() as connection:
         connection.execute(text("SET LOCAL session_replication_role TO replica"))
         return connection.exec_driver_sql(statement).rowcount
+
+
+def at_once(*works: Callable[[], object]) -> list[BaseException]:
+    """Do several things at the same time; returns what they raised."""
+    raised: list[BaseException] = []
+
+    def guarded(work: Callable[[], object]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+        assert not thread.is_alive()
+    return raised

@@ -30,6 +30,7 @@ from goldsignal_pipeline_tests.acceptance.graph_record import (
     NOW,
     SETTINGS,
     SYMBOL,
+    at_once,
     computed_record,
     copied,
     observe,
@@ -257,25 +258,6 @@ def test_postgresql_killed_in_the_middle_of_a_run_leaves_whole_assets_and_the_ne
 
 
 # --- runs beside each other ------------------------------------------------------------------------------------------------
-
-
-def at_once(*works: Callable[[], object]) -> list[BaseException]:
-    """Do several things at the same time; returns what they raised."""
-    raised: list[BaseException] = []
-
-    def guarded(work: Callable[[], object]) -> None:
-        try:
-            work()
-        except BaseException as error:
-            raised.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-        assert not thread.is_alive()
-    return raised
 
 
 @pytest.mark.fault("concurrency")
