@@ -6,6 +6,7 @@ from typing import Final
 
 import dagster as dg
 
+from goldsignal_pipeline.assets.alerts import alerts
 from goldsignal_pipeline.assets.backtest_results import backtest_results
 from goldsignal_pipeline.assets.backtest_trades import backtest_trades
 from goldsignal_pipeline.assets.candles import candles
@@ -24,16 +25,17 @@ from goldsignal_pipeline.automation.schedules import (
     retention_schedule,
 )
 from goldsignal_pipeline.automation.sensors import failed_check_events, repair_sensor, run_failure_events, strategies_sensor
-from goldsignal_pipeline.checks.backtest_results import backtest_results_checks
-from goldsignal_pipeline.checks.backtest_trades import backtest_trades_checks
-from goldsignal_pipeline.checks.candles import candles_checks
+from goldsignal_pipeline.checks.alerts import alerts_rules
+from goldsignal_pipeline.checks.backtest_results import backtest_results_rules
+from goldsignal_pipeline.checks.backtest_trades import backtest_trades_rules
+from goldsignal_pipeline.checks.candles import candles_rules
 from goldsignal_pipeline.checks.freshness import feed_is_fresh
-from goldsignal_pipeline.checks.outcomes import outcomes_checks
+from goldsignal_pipeline.checks.outcomes import outcomes_rules
 from goldsignal_pipeline.checks.proofs import parity, strategies_are_unbiased
-from goldsignal_pipeline.checks.raw_candles import raw_candles_checks
-from goldsignal_pipeline.checks.setups import setups_checks
-from goldsignal_pipeline.checks.signals import signals_checks
-from goldsignal_pipeline.checks.strategy_performance import strategy_performance_checks
+from goldsignal_pipeline.checks.raw_candles import raw_candles_rules
+from goldsignal_pipeline.checks.setups import setups_rules
+from goldsignal_pipeline.checks.signals import signals_rules
+from goldsignal_pipeline.checks.strategy_performance import strategy_performance_rules
 from goldsignal_pipeline.resources import ClockResource, DatabaseResource, FeedResource, SettingsResource
 
 definitions: Final = dg.Definitions(
@@ -47,16 +49,18 @@ definitions: Final = dg.Definitions(
         signals,
         outcomes,
         strategy_performance,
+        alerts,
     ],
     asset_checks=[
-        raw_candles_checks,
-        candles_checks,
-        setups_checks,
-        backtest_trades_checks,
-        backtest_results_checks,
-        signals_checks,
-        outcomes_checks,
-        strategy_performance_checks,
+        raw_candles_rules,
+        candles_rules,
+        setups_rules,
+        backtest_trades_rules,
+        backtest_results_rules,
+        signals_rules,
+        outcomes_rules,
+        strategy_performance_rules,
+        alerts_rules,
         feed_is_fresh,
         parity,
         strategies_are_unbiased,

@@ -4,7 +4,7 @@
    for one run over their range.
 2. `strategies_sensor` asks for the registry on start and whenever the installed strategies changed.
 3. `run_failure_events` writes one operator event per failed run, with the cause and not only the step.
-4. `failed_check_events` writes one operator event per failed check and day.
+4. `failed_check_events` writes one operator event per broken rule or failed check and day.
 """
 
 import json
@@ -20,8 +20,6 @@ from goldsignal_pipeline.automation.ticks import SETTLING_TIME
 from goldsignal_pipeline.resources import ClockResource, DatabaseResource, FeedResource, SettingsResource
 
 if TYPE_CHECKING:
-    from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
-
     from goldsignal_pipeline.storage.database import Database
 
 # A run that is older and not finished has lost its process.
@@ -134,44 +132,36 @@ def run_failure_events(context: dg.RunFailureSensorContext, database: DatabaseRe
     name="failed_check_events",
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=60,
-    description="Writes an operator event for every check that fails without failing its run, once a day.",
+    description="Writes an operator event for every rule and check that fails without failing its run, once a day.",
 )
 def failed_check_events(context: dg.RunStatusSensorContext, database: DatabaseResource, clock: ClockResource) -> None:
-    """One event per check and day; a check that failed a run is told by `run_failure_events`."""
-    failed = _failed_checks(context.instance, context.dagster_run.run_id)
+    """One event per rule or check and day; what failed a run is told by `run_failure_events`."""
+    from goldsignal_pipeline.checks.broken import failures_of_run
+
+    failed = failures_of_run(context.instance, context.dagster_run.run_id)
     if not failed:
         return
     from goldsignal_pipeline.storage import operator_events
 
     at = clock.now()
     with database.open() as opened, opened.transaction() as connection:
-        for check in failed:
-            asset = check.asset_key.to_user_string()
+        for one in failed:
             operator_events.append(
                 connection,
                 at=at,
                 kind="check_failed",
-                severity="error" if check.severity is dg.AssetCheckSeverity.ERROR else "warning",
-                message=f"Check {check.check_name} of {asset} failed.",
-                cause="; ".join(f"{name} {value.value}" for name, value in check.metadata.items() if _is_word(value)) or None,
+                severity="error" if one.is_error else "warning",
+                message=one.sentence,
+                cause=one.cause,
                 run_id=context.dagster_run.run_id,
-                natural_key=f"check_failed:{asset}:{check.check_name}:{at:%Y-%m-%d}",
+                natural_key=f"check_failed:{one.asset}:{one.name}:{at:%Y-%m-%d}",
             )
 
 
-def _failed_checks(instance: dg.DagsterInstance, run_id: str) -> "list[AssetCheckEvaluation]":
-    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
-    events = [record.event_log_entry.dagster_event for record in records]
-    found = [event.asset_check_evaluation_data for event in events if event is not None]
-    return [evaluation for evaluation in found if not evaluation.passed]
-
-
-def _is_word(value: dg.MetadataValue) -> bool:
-    return isinstance(value.value, str | int | float)
-
-
 def _causes(context: dg.RunFailureSensorContext) -> list[str]:
-    causes = []
+    from goldsignal_pipeline.checks.broken import failures_of_run
+
+    causes = [one.words for one in failures_of_run(context.instance, context.dagster_run.run_id) if one.is_error]
     for event in context.get_step_failure_events():
         data = event.step_failure_data
         if data.user_failure_data is not None and data.user_failure_data.description:

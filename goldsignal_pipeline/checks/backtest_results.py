@@ -1,8 +1,8 @@
-"""Checks of `backtest_results`: windows hold only trades whose result was known, and rates lie within their bounds."""
+"""Rules of `backtest_results`: windows hold only trades whose result was known, and rates lie within their bounds."""
 
 from typing import Final
 
-from goldsignal_pipeline.checks.building import Rule, checks_of
+from goldsignal_pipeline.checks.building import RowRule, row_check_of
 
 RATES: Final = """
     NOT (wins BETWEEN 0 AND trades AND coalesce(win_rate BETWEEN 0 AND 1, trades = 0) AND coalesce(profit_factor >= 0, true)
@@ -12,9 +12,9 @@ RATES: Final = """
 """What a row of metrics breaks when a rate lies outside its bounds."""
 
 RULES: Final = {
-    "result_windows_hold_only_closed_trades": Rule(
+    "result_windows_hold_only_closed_trades": RowRule(
         "A window of a day counts exactly the trades whose result was known in it, before the day began.",
-        """
+        breaking_rows="""
         SELECT results.symbol, results.day, results.strategy, results.timeframe, results.window_days, results.trades,
                counted.trades AS trades_held
         FROM backtest_results AS results, LATERAL (
@@ -28,17 +28,17 @@ RULES: Final = {
           AND results.trades <> counted.trades
         """,
     ),
-    "result_rates_are_within_bounds": Rule(
+    "result_rates_are_within_bounds": RowRule(
         "Shares lie between 0 and 1, counts below the number of trades, an interval has its ends in order, a p-value is above 0.",
-        f"""
+        breaking_rows=f"""
         SELECT symbol, day, strategy, timeframe, window_days, trades, wins, win_rate, exposure, p_value FROM backtest_results
         WHERE day >= CAST(:start AS timestamptz) AT TIME ZONE 'UTC' AND day < CAST(:end AS timestamptz) AT TIME ZONE 'UTC'
           AND ({RATES} OR interval_low > interval_high OR NOT coalesce(p_value > 0 AND p_value <= 1, true))
         """,  # noqa: S608  # constants
     ),
-    "no_result_from_the_future": Rule(
+    "no_result_from_the_future": RowRule(
         "A day has results only once it has begun (I5).",
-        """
+        breaking_rows="""
         SELECT symbol, day, strategy, timeframe, window_days FROM backtest_results
         WHERE day >= CAST(:start AS timestamptz) AT TIME ZONE 'UTC' AND day < CAST(:end AS timestamptz) AT TIME ZONE 'UTC'
           AND day::timestamp AT TIME ZONE 'UTC' > :now
@@ -46,4 +46,4 @@ RULES: Final = {
     ),
 }
 
-backtest_results_checks: Final = checks_of("backtest_results", RULES)
+backtest_results_rules: Final = row_check_of("backtest_results", RULES)

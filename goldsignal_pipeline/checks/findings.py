@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from goldsignal_pipeline.checks.building import Rule
+    from goldsignal_pipeline.checks.building import RowRule
     from goldsignal_pipeline.storage.database import Database
 
 SHOWN_ROWS: Final = 10
@@ -76,18 +76,15 @@ class Finding:
     count: int
     rows: Sequence[Mapping[str, Any]]
 
-    def metadata(self) -> dict[str, Any]:
-        """The count, and a table of the rows where there are any."""
-        shown: dict[str, Any] = {"rows_found": self.count}
-        if self.rows:
-            shown["first_rows"] = dg.MetadataValue.table(
-                [dg.TableRecord({str(name): str(value) for name, value in row.items()}) for row in self.rows]
-            )
-        return shown
+    def table(self) -> dg.TableMetadataValue:
+        """The first rows, as metadata."""
+        return dg.MetadataValue.table(
+            [dg.TableRecord({str(name): str(value) for name, value in row.items()}) for row in self.rows]
+        )
 
 
 def candle_findings(database: Database, *, months: Sequence[str]) -> dict[str, Finding]:
-    """What is wrong with the stored candles of consecutive `months`, by name of check."""
+    """What is wrong with the stored candles of consecutive `months`, by name of rule."""
     start, end = month_start(months[0]), month_start(next_month(months[-1]))
     window = {"start": start, "end": end, "months": list(months)}
     with database.transaction(read_only=True) as connection:
@@ -109,7 +106,7 @@ def candle_findings(database: Database, *, months: Sequence[str]) -> dict[str, F
 
 
 def observation_findings(database: Database, *, months: Sequence[str]) -> dict[str, Finding]:
-    """What is suspect about the observations of consecutive `months`, by name of check."""
+    """What is suspect about the observations of consecutive `months`, by name of rule."""
     window = {"start": month_start(months[0]), "end": month_start(next_month(months[-1]))}
     with database.transaction(read_only=True) as connection:
         return {
@@ -119,7 +116,7 @@ def observation_findings(database: Database, *, months: Sequence[str]) -> dict[s
 
 
 def rule_findings(
-    connection: Connection, rules: Mapping[str, Rule], *, months: Sequence[str], now: datetime
+    connection: Connection, rules: Mapping[str, RowRule], *, months: Sequence[str], now: datetime
 ) -> dict[str, Finding]:
     """The rows of consecutive `months` that break each rule, by its name."""
     window = {"start": month_start(months[0]), "end": month_start(next_month(months[-1])), "now": now}

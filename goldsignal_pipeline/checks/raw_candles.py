@@ -1,36 +1,32 @@
-"""Checks of `raw_candles`: suspect, not wrong, so they warn and stop nothing."""
+"""Rules of `raw_candles`: what breaks them is suspect, not wrong, so they warn and stop nothing."""
 
-from collections.abc import Iterator
-from typing import Final
+from __future__ import annotations
 
-import dagster as dg
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
-from goldsignal_pipeline.resources import ClockResource, DatabaseResource
+from goldsignal_pipeline.checks.building import Rule, check_of
 
-_WARNING: Final = {
-    "rows_are_plausible": "At most 2 % of the rows that a source delivered for open hours were turned away.",
-    "newest_versions_are_digested": "Every month with observations has a digest, so that candles can tell when they are stale.",
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from goldsignal_pipeline.checks.findings import Finding
+    from goldsignal_pipeline.storage.database import Database
+
+RULES: Final = {
+    "rows_are_plausible": Rule(
+        "At most 2 % of the rows that a source delivered for open hours were turned away.", is_blocking=False
+    ),
+    "newest_versions_are_digested": Rule(
+        "Every month with observations has a digest, so that candles can tell when they are stale.", is_blocking=False
+    ),
 }
 
 
-@dg.multi_asset_check(
-    name="raw_candles_checks",
-    specs=[dg.AssetCheckSpec(name, asset="raw_candles", description=text) for name, text in _WARNING.items()],
-)
-def raw_candles_checks(
-    context: dg.AssetCheckExecutionContext, database: DatabaseResource, clock: ClockResource
-) -> Iterator[dg.AssetCheckResult]:
-    """Verify the months of the run, or the running month when there is none."""
+def _find(database: Database, months: Sequence[str], _: datetime) -> Mapping[str, Finding]:
     from goldsignal_pipeline.checks.findings import observation_findings
-    from goldsignal_pipeline.checks.months import months_of_run
 
-    with database.open() as opened:
-        findings = observation_findings(opened, months=months_of_run(context, now=clock.now()))
-    for name, rows in findings.items():
-        yield dg.AssetCheckResult(
-            asset_key="raw_candles",
-            check_name=name,
-            passed=not rows.count,
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata=rows.metadata(),
-        )
+    return observation_findings(database, months=months)
+
+
+raw_candles_rules: Final = check_of("raw_candles", RULES, find=_find)

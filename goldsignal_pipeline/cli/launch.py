@@ -95,7 +95,10 @@ def _run(instance: dg.DagsterInstance, *, assets: Sequence[str], first: str, las
 
 
 def _causes(result: dg.ExecuteInProcessResult) -> list[str]:
-    causes = []
+    from goldsignal_pipeline.checks.broken import failures
+
+    told = failures(result.get_asset_check_evaluations())
+    causes = [one.words for one in told if one.is_error]
     for event in result.filter_events(lambda event: event.is_step_failure):
         data = event.step_failure_data
         if data.user_failure_data is not None and data.user_failure_data.description:

@@ -13,8 +13,8 @@ import pytest
 from goldsignal_pipeline.assets.candles import candles
 from goldsignal_pipeline.assets.partitions import range_tags
 from goldsignal_pipeline.assets.raw_candles import raw_candles
-from goldsignal_pipeline.checks.candles import candles_checks
-from goldsignal_pipeline.checks.raw_candles import raw_candles_checks
+from goldsignal_pipeline.checks.candles import candles_rules
+from goldsignal_pipeline.checks.raw_candles import raw_candles_rules
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.providers.base import Provider
@@ -40,7 +40,7 @@ def materialize(database: Database) -> Materialize:
         *,
         now: datetime,
         provider: Provider | None = None,
-        selection: Sequence[Any] = (raw_candles, candles, raw_candles_checks, candles_checks),
+        selection: Sequence[Any] = (raw_candles, candles, raw_candles_rules, candles_rules),
         tags: dict[str, str] | None = None,
         instance: dg.DagsterInstance | None = None,
         other_database: Database | None = None,

@@ -18,6 +18,11 @@ from goldsignal_pipeline_tests.graph import MONTHS, NOW, hourly_market
 ASSETS = ("setups", "backtest_trades", "backtest_results", "signals", "outcomes", "strategy_performance")
 TABLES = (*ASSETS, "gate_decisions", "signal_events", "gate_states", "gate_events", "partition_digests", "strategies")
 
+RULES = {f"{name}_rules" for name in (*ASSETS, "raw_candles", "candles")}
+EVENTS_OF_A_STEP = 5
+"""Planned, started, materialized or evaluated, put out, succeeded: rows that a live cycle writes every few minutes."""
+EVENTS_OF_A_RUN = 10
+
 
 def contents(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table of the graph, the run that wrote it included."""
@@ -67,16 +72,20 @@ def test_pictures_stay_small_because_every_one_is_a_row_of_the_event_log(run: dg
     assert max(len(chart) for chart in charts) < 20_000
 
 
-def test_live_runs_draw_nothing(graph_database: Database, materialize: Materialize) -> None:  # noqa: F811  (the fixture)
-    selection = [one for one in definitions.assets if one.key.to_user_string() in ("outcomes", "strategy_performance")]
+def test_live_runs_draw_nothing_and_leave_few_rows(graph_database: Database, materialize: Materialize) -> None:  # noqa: F811  (the fixture)
+    selection = [*definitions.assets, *(one for one in definitions.asset_checks if one.op.name in RULES)]
     result = materialize(
         MONTHS[-1],
         MONTHS[-1],
         now=NOW,
         selection=selection,
+        provider=hourly_market(),
         tags={"goldsignal/kind": "live"},
         other_database=graph_database,
         base_timeframe=Timeframe.H1,
     )
     assert result.success, step_failures(result)
     assert all("chart" not in event.metadata for event in result.asset_materializations_for_node("outcomes"))
+    assert len(result.get_asset_check_evaluations()) == len(RULES), "one evaluation for all rules of an asset"
+    steps = [event for event in result.all_events if event.is_step_success]
+    assert len(result.all_events) <= EVENTS_OF_A_STEP * len(steps) + EVENTS_OF_A_RUN

@@ -15,6 +15,8 @@ from goldsignal_pipeline.assets.raw_candles import raw_candles
 from goldsignal_pipeline.assets.registering import register
 from goldsignal_pipeline.automation.jobs import BATCH_TAGS
 from goldsignal_pipeline.automation.sensors import failed_check_events, repair_sensor, run_failure_events, strategies_sensor
+from goldsignal_pipeline.checks.building import Rule, verdict
+from goldsignal_pipeline.checks.findings import Finding
 from goldsignal_pipeline.market.delivery import Delivery
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.providers.base import FetchWindow
@@ -263,8 +265,15 @@ def test_a_check_that_fails_is_told_once_a_day(deployment: Deployment, instance:
     def prices_are_there() -> dg.AssetCheckResult:
         return dg.AssetCheckResult(passed=True)
 
+    @dg.asset_check(asset=prices, blocking=True)
+    def rules() -> dg.AssetCheckResult:
+        suspect = {name: Rule("Days are complete.", is_blocking=False) for name in broken}
+        return verdict(suspect, {name: Finding(2, [{"day": "2024-03-19"}]) for name in suspect})
+
+    broken = ["days_are_complete"]
+
     def told() -> list[tuple[str, ...]]:
-        result = dg.materialize([prices, prices_are_fresh, prices_are_there], instance=instance)
+        result = dg.materialize([prices, prices_are_fresh, prices_are_there, rules], instance=instance)
         (entry,) = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.RUN_SUCCESS)
         success = entry.dagster_event
         assert success is not None
@@ -276,10 +285,16 @@ def test_a_check_that_fails_is_told_once_a_day(deployment: Deployment, instance:
             resources={name: made for name, made in deployment.resources().items() if name in ("database", "clock")},
         )
         failed_check_events(context)
-        return deployment.rows("SELECT kind, severity, message, cause FROM operator_events ORDER BY at")
+        return deployment.rows("SELECT kind, severity, message, cause FROM operator_events ORDER BY at, message")
+
+    def of_rule(name: str) -> tuple[str, ...]:
+        sentence = f"Rule {name} of prices is broken; rows that break it: 2."
+        return ("check_failed", "warning", sentence, "Days are complete. First: day 2024-03-19.")
 
     once = ("check_failed", "warning", "Check prices_are_fresh of prices failed.", "age_minutes 90")
-    assert told() == [once]
-    assert told() == [once], "the operator knows"
+    assert told() == [once, of_rule("days_are_complete")]
+    assert told() == [once, of_rule("days_are_complete")], "the operator knows"
+    broken.append("prices_agree")
+    assert told() == [once, of_rule("days_are_complete"), of_rule("prices_agree")], "another rule of the same check is news"
     deployment.clock.sleep(24 * 3600)
-    assert told() == [once, once]
+    assert len(told()) == 6

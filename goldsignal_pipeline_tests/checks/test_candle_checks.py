@@ -10,9 +10,9 @@ from sqlalchemy import text
 
 from goldsignal_pipeline.assets.candles import candles
 from goldsignal_pipeline.assets.partitions import months
-from goldsignal_pipeline.checks.candles import candles_checks
+from goldsignal_pipeline.checks.candles import candles_rules
 from goldsignal_pipeline.checks.findings import candle_findings, observation_findings
-from goldsignal_pipeline.checks.raw_candles import raw_candles_checks
+from goldsignal_pipeline.checks.raw_candles import raw_candles_rules
 from goldsignal_pipeline.storage.database import Database
 from goldsignal_pipeline_tests.assets.conftest import Materialize, materialize  # noqa: F401  (a fixture)
 
@@ -56,7 +56,7 @@ def test_a_blocking_check_names_the_row_it_found(filled: Database, check: str) -
     spoil(filled, *SPOILED[check])
     finding = candle_findings(filled, months=MONTHS)[check]
     assert finding.count >= 1
-    assert "2026-03-1" in str(finding.metadata()["first_rows"])
+    assert "2026-03-1" in str(finding.table())
 
 
 def test_a_failed_blocking_check_keeps_wrong_rows_from_travelling_on(filled: Database, materialize: Materialize) -> None:  # noqa: F811
@@ -70,10 +70,10 @@ def test_a_failed_blocking_check_keeps_wrong_rows_from_travelling_on(filled: Dat
             filled, "INSERT INTO operator_events (at, kind, severity, message, natural_key) VALUES (now(), 'x', 'info', '', 'x')"
         )
 
-    result = materialize("2026-03", "2026-03", now=NOW, selection=[faulty_candles, candles_checks, setups])
+    result = materialize("2026-03", "2026-03", now=NOW, selection=[faulty_candles, candles_rules, setups])
     assert not result.success
     started = {event.step_key for event in result.filter_events(lambda event: event.event_type_value == "STEP_START")}
-    assert started == {"candles", "candles_checks"}
+    assert started == {"candles", "candles_rules"}
 
 
 def test_an_incomplete_day_is_told_and_blocks_nothing(filled: Database, materialize: Materialize) -> None:  # noqa: F811
@@ -83,7 +83,7 @@ def test_an_incomplete_day_is_told_and_blocks_nothing(filled: Database, material
         "DELETE FROM raw_candles WHERE timestamp BETWEEN '2026-03-10 10:00Z' AND '2026-03-10 13:00Z'",
         "ALTER TABLE raw_candles ENABLE TRIGGER USER",
     )
-    assert materialize("2026-03", "2026-03", now=NOW, selection=[candles, candles_checks]).success
+    assert materialize("2026-03", "2026-03", now=NOW, selection=[candles, candles_rules]).success
     finding = candle_findings(filled, months=MONTHS)["trading_days_are_complete"]
     assert finding.count == 1
     assert (str(finding.rows[0]["trading_day"]), finding.rows[0]["missing_bars"]) == ("2026-03-10", 4)
@@ -98,7 +98,7 @@ def test_many_rows_turned_away_are_told_and_block_nothing(filled: Database, mate
     )
     finding = observation_findings(filled, months=MONTHS)["rows_are_plausible"]
     assert finding.rows[0]["turned_away"] == 50
-    assert materialize("2026-03", "2026-03", now=NOW, selection=[raw_candles_checks]).success
+    assert materialize("2026-03", "2026-03", now=NOW, selection=[raw_candles_rules]).success
 
 
 def test_closed_hour_filler_is_no_reason_for_suspicion(filled: Database) -> None:

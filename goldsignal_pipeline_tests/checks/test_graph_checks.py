@@ -127,7 +127,7 @@ def test_a_rule_finds_the_row_that_breaks_it(filled_graph: Database, name: str) 
             assert statement.startswith("ALTER") or changed.rowcount, "nothing was spoiled"
         finding = rule_findings(connection, {name: RULES[name]}, months=MONTHS, now=NOW)[name]
     assert finding.count >= 1
-    assert finding.metadata()["first_rows"]
+    assert finding.table().records
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -153,8 +153,8 @@ def test_a_broken_rule_that_blocks_stops_the_run_and_a_warning_does_not(
     def following() -> None:
         return None
 
-    selection = [faulty_signals, signals.signals_checks, following]
+    selection = [faulty_signals, signals.signals_rules, following]
     result = materialize("2026-03", "2026-03", now=NOW, selection=selection, other_database=graph_database)
     assert not result.success
     started = {event.step_key for event in result.filter_events(lambda event: event.event_type_value == "STEP_START")}
-    assert started == {"signals", "signals_checks"}
+    assert started == {"signals", "signals_rules"}
