@@ -8,6 +8,7 @@ import dagster as dg
 
 from goldsignal_pipeline.assets.failures import RETRY_TRANSIENT, told
 from goldsignal_pipeline.assets.lineage import dependencies
+from goldsignal_pipeline.assets.nightly import NIGHTLY_END
 from goldsignal_pipeline.assets.partitions import months
 from goldsignal_pipeline.assets.schemas import table_metadata
 from goldsignal_pipeline.assets.telling import tell_months
@@ -20,6 +21,7 @@ from goldsignal_pipeline.resources import ClockResource, DatabaseResource, Setti
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=RETRY_TRANSIENT,
+    freshness_policy=NIGHTLY_END,
     group_name="signals",
     owners=["team:goldsignal"],
     kinds={"postgres", "pandas"},
