@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-import dagster as dg
-
 from goldsignal_pipeline.assets import versions
 from goldsignal_pipeline.assets.partitions import month_of, months_between, next_month
 
@@ -78,19 +76,6 @@ def record_months(with_candles: Collection[str], *, now: datetime) -> list[str]:
     if not with_candles:
         return []
     return months_between(min(with_candles), min(next_month(max(with_candles)), month_of(now)))
-
-
-def dependencies(asset: str) -> list[dg.AssetDep]:
-    """What Dagster is told that an asset reads."""
-    return [
-        dg.AssetDep(
-            one.asset,
-            partition_mapping=dg.TimeWindowPartitionMapping(
-                start_offset=one.first, end_offset=one.last, allow_nonexistent_upstream_partitions=True
-            ),
-        )
-        for one in (LINEAGE.get(asset) or TOLD[asset]).reads
-    ]
 
 
 def inputs_digest(asset: str, month: str, *, held: Held, rules: Sequence[str]) -> str:

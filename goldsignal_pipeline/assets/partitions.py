@@ -1,4 +1,4 @@
-"""The one set of partitions: calendar months in UTC, from the first month of the record to the running one."""
+"""Months, which all partitions are: calendar months in UTC, by name. Dagster's definition of them is in `partitioning`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
-import dagster as dg
-
 FIRST_MONTH: Final = "2003-05"
 MONTH_FORMAT: Final = "%Y-%m"
-
-months: Final = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, fmt=MONTH_FORMAT, timezone="UTC", end_offset=1)
 
 
 def month_of(instant: datetime) -> str:
@@ -45,8 +41,3 @@ def months_between(first: str, last: str) -> list[str]:
 def range_tags(first: str, last: str) -> dict[str, str]:
     """Run tags that make one run of the months from `first` to `last`."""
     return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
-
-
-def earlier_months(count: int) -> dg.TimeWindowPartitionMapping:
-    """Reads month m and the `count` months before it; months before the record do not exist and are not asked for."""
-    return dg.TimeWindowPartitionMapping(start_offset=-count, end_offset=0, allow_nonexistent_upstream_partitions=True)

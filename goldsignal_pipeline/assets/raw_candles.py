@@ -8,7 +8,7 @@
 import dagster as dg
 
 from goldsignal_pipeline.assets.failures import RETRY_TRANSIENT, told
-from goldsignal_pipeline.assets.partitions import months
+from goldsignal_pipeline.assets.partitioning import months
 from goldsignal_pipeline.assets.schemas import table_metadata
 from goldsignal_pipeline.assets.versions import RAW_CANDLES_VERSION
 from goldsignal_pipeline.resources import ClockResource, DatabaseResource, FeedResource, SettingsResource

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
-
 from goldsignal_pipeline.storage import strategies
 from goldsignal_pipeline.storage.strategies import RegistryChange, RegistryRow
 from goldsignal_pipeline.strategies.registry import load_strategies
@@ -34,6 +32,8 @@ class Registered:
 
     def metadata(self) -> Mapping[str, Any]:
         """The registry as a table."""
+        import dagster as dg
+
         records = [
             dg.TableRecord(
                 {"strategy": row.strategy, "timeframe": row.timeframe, "version": row.version, "description": row.description}

@@ -7,8 +7,7 @@
 import dagster as dg
 
 from goldsignal_pipeline.assets.failures import RETRY_TRANSIENT, told
-from goldsignal_pipeline.assets.lineage import dependencies
-from goldsignal_pipeline.assets.partitions import months
+from goldsignal_pipeline.assets.partitioning import dependencies, months
 from goldsignal_pipeline.assets.schemas import table_metadata
 from goldsignal_pipeline.assets.telling import tell_months
 from goldsignal_pipeline.assets.versions import SIGNALS_VERSION

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from goldsignal_pipeline.assets.partitions import months
+from goldsignal_pipeline.assets.partitioning import months
 from goldsignal_pipeline.automation.jobs import LIVE_TAGS
 from goldsignal_pipeline.automation.retention import prune_runs
 from goldsignal_pipeline.market.hours import load_calendar

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from goldsignal_pipeline.assets.candles import candles
-from goldsignal_pipeline.assets.partitions import months
+from goldsignal_pipeline.assets.partitioning import months
 from goldsignal_pipeline.checks.candles import candles_rules
 from goldsignal_pipeline.checks.findings import candle_findings, observation_findings
 from goldsignal_pipeline.checks.raw_candles import raw_candles_rules

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import text
 
-from goldsignal_pipeline.assets.partitions import months
+from goldsignal_pipeline.assets.partitioning import months
 from goldsignal_pipeline.checks import (
     backtest_results,
     backtest_trades,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from goldsignal_pipeline.assets.partitions import months
+from goldsignal_pipeline.assets.partitioning import months
 from goldsignal_pipeline.checks import proofs
 from goldsignal_pipeline.definitions import definitions
 from goldsignal_pipeline.market.timeframes import Timeframe
