@@ -1,13 +1,8 @@
-"""`goldsignal alerts`: try the channels, see what is owed and what was never delivered, mute, try again; and the sender itself.
-
-`alerts send` is what `goldsignal up` runs when a channel is configured.
-"""
+"""`goldsignal alerts`: try the channels, see what is owed and what was never delivered, mute, try again."""
 
 from __future__ import annotations
 
 import re
-import signal
-import threading
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -28,7 +23,7 @@ if TYPE_CHECKING:
 
     from goldsignal_pipeline.alerts.channels import Channel
     from goldsignal_pipeline.settings import Settings
-    from goldsignal_pipeline.storage.alerts import Claim, Outbox
+    from goldsignal_pipeline.storage.alerts import Outbox
     from goldsignal_pipeline.storage.database import Database
 
 _SPAN: Final = re.compile(r"(\d+)\s*(m|min|h|d)")
@@ -44,7 +39,7 @@ def commands(app: typer.Typer) -> None:
     group = typer.Typer(name="alerts", help="Messages on your phone: what is owed, sent and undeliverable.")
     group.callback(invoke_without_command=True)(show)
     group.command("test")(send_test)
-    for command in (mute, unmute, retry, send):
+    for command in (mute, unmute, retry):
         group.command()(command)
     app.add_typer(group, rich_help_panel="Signals")
 
@@ -111,22 +106,6 @@ def retry(*, as_json: JsonOption = False) -> None:
     Output(as_json).emit({"owed_again": count}, render=lambda console: console.print(f"{count} messages are owed again."))
 
 
-def send() -> None:
-    """Deliver what is owed until Ctrl-C; `goldsignal up` does this when a channel is configured."""
-    from goldsignal_pipeline.storage.database import Database
-
-    settings = session.start()
-    channels = _channels(settings)
-    database = Database(settings.required_database_url, application_name="goldsignal alerts", connections=4)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        _sender(database, settings, channels).run(stop)
-    finally:
-        database.dispose()
-
-
 def outbox_findings(database: Database, settings: Settings, *, now: datetime) -> list[Finding]:
     """Is what is owed sent, and was anything undeliverable in the last day? For `goldsignal status`."""
     from goldsignal_pipeline.storage import alerts
@@ -151,27 +130,6 @@ def _finding(box: Outbox, *, muted: datetime | None, now: datetime, zone: ZoneIn
     if box.dead_since:
         return problem("alerts", told, fix="`goldsignal alerts --dead` says why; `goldsignal alerts retry` tries again.")
     return ok("alerts", told)
-
-
-def _sender(database: Database, settings: Settings, channels: list[Channel]) -> Any:
-    from goldsignal_pipeline.alerts.sender import Sender
-    from goldsignal_pipeline.alerts.texts import Reader
-    from goldsignal_pipeline.assets.owe_operator_alerts import owe_operator_alerts
-
-    def draw(claimed: Claim) -> bytes | None:
-        # Imported with the first picture, not while nothing is owed.
-        from goldsignal_pipeline.assets.alert_pictures import picture_of
-
-        return picture_of(database, claimed, now=datetime.now(UTC))
-
-    reader = Reader(settings.display_zone, settings.own_account)
-    return Sender(
-        database,
-        channels,
-        lambda: datetime.now(UTC),
-        owe=lambda connection, now: owe_operator_alerts(connection, reader, now=now),
-        draw=draw,
-    )
 
 
 def _channels(settings: Settings) -> list[Channel]:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from typer.testing import CliRunner
 from goldsignal_pipeline.cli.alerts import outbox_findings
 from goldsignal_pipeline.cli.app import create_app
 from goldsignal_pipeline.cli.prove.telegram_server import Reply, TelegramServer
+from goldsignal_pipeline.cli.services import sending
 from goldsignal_pipeline.settings import load_settings
 from goldsignal_pipeline.storage import alerts, operator_events
 from goldsignal_pipeline.storage.database import Database
@@ -57,8 +57,9 @@ def test_a_sender_process_tells_of_a_failed_run_that_no_run_could_and_ends_polit
     database: Database, telegram: TelegramServer
 ) -> None:
     fail_a_run(database)
-    command = [sys.executable, "-m", "goldsignal_pipeline.cli", "alerts", "send"]
-    sender = subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    sender = subprocess.Popen(
+        sending.command(), env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     deadline = time.monotonic() + 30
     while not telegram.accepted and time.monotonic() < deadline:
         time.sleep(0.05)

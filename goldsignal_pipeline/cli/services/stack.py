@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from goldsignal_pipeline.alerts.configured import configured_channels
-from goldsignal_pipeline.cli.services import filling
+from goldsignal_pipeline.cli.services import filling, sending
 from goldsignal_pipeline.cli.services.addresses import (
     Addresses,
     embedded_addresses,
@@ -205,7 +205,7 @@ class Stack:
         }
         if self.settings.sends_alerts:
             configured_channels(self.settings)  # an address that no service has is told before anything runs
-            services[SENDER] = self._service(SENDER, [sys.executable, "-m", "goldsignal_pipeline.cli", "alerts", "send"])
+            services[SENDER] = self._service(SENDER, sending.command())
         return services
 
     def _service(self, name: str, command: list[str]) -> Service:
