@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 if TYPE_CHECKING:
     from goldsignal_pipeline.providers.base import Provider
@@ -30,20 +31,42 @@ class SettingsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Our PostgreSQL, as the settings name it."""
+    """Our PostgreSQL, as the settings name it; the steps of a run share its connections."""
+
+    _is_in_run: bool = PrivateAttr(default=False)
+    _of_run: Any = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """A run begins; it connects when a step asks."""
+        self._is_in_run = True
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """A run ends, and its connections with it."""
+        self._is_in_run = False
+        if self._of_run is not None:
+            self._of_run.dispose()
+            self._of_run = None
 
     @contextmanager
     def open(self) -> Iterator[Database]:
-        """A database whose connections are closed afterwards; raises `StorageError` when no address is known."""
-        from goldsignal_pipeline.settings import cached_settings
-        from goldsignal_pipeline.storage.database import Database
-
-        mask_secrets()
-        database = Database(cached_settings().required_database_url)
+        """The run's database, or outside of runs one that is closed afterwards; `StorageError` when no address is known."""
+        if self._is_in_run:
+            if self._of_run is None:
+                self._of_run = self._made()
+            yield self._of_run
+            return
+        database = self._made()
         try:
             yield database
         finally:
             database.dispose()
+
+    def _made(self) -> Database:
+        from goldsignal_pipeline.settings import cached_settings
+        from goldsignal_pipeline.storage.database import Database
+
+        mask_secrets()
+        return Database(cached_settings().required_database_url)
 
 
 class ClockResource(dg.ConfigurableResource):  # type: ignore[type-arg]
