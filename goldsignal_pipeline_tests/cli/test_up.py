@@ -27,6 +27,11 @@ from goldsignal_pipeline.storage.server_processes import server_processes
 from goldsignal_pipeline_tests.folders import open_folder
 
 STANDIN = Path(__file__).parent / "standin"
+TELEGRAM = {
+    "GOLDSIGNAL_TELEGRAM_BOT_TOKEN": "1:made-up",
+    "GOLDSIGNAL_TELEGRAM_CHAT_ID": "1",
+    "GOLDSIGNAL_TELEGRAM_BASE_URL": "http://127.0.0.1:9",
+}
 LAUNCH = """
 mutation ($job: String!) { launchRun(executionParams: {
   selector: {repositoryLocationName: "goldsignal", repositoryName: "__repository__", jobName: $job}, mode: "default"}) {
@@ -40,7 +45,7 @@ started: list[Up] = []
 class Up:
     """A running `up` below `home`, with its output."""
 
-    def __init__(self, home: Path, *arguments: str, port: int, module: str = "standin_definitions") -> None:
+    def __init__(self, home: Path, *arguments: str, port: int, module: str = "standin_definitions", **settings: str) -> None:
         self.home = home
         self.output = home.parent / f"output-{time.monotonic_ns()}.txt"
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("GOLDSIGNAL_", "DAGSTER_"))}
@@ -49,6 +54,7 @@ class Up:
             "GOLDSIGNAL_ENV_FILE": str(home.parent / "none.env"),
             "GOLDSIGNAL_WEBSERVER_PORT": str(port),
             "PYTHONPATH": str(STANDIN),
+            **settings,
         }
         with self.output.open("w") as output:
             command = [sys.executable, str(STANDIN / "run_up.py"), module, *arguments]
@@ -156,10 +162,10 @@ def nothing_left(home: Path, mark: str) -> bool:
 
 @pytest.mark.fault("crash")
 def test_killed_services_come_back_and_ctrl_c_leaves_nothing_not_even_a_running_run(home: Path, port: int) -> None:
-    up = Up(home, port=port).wait_ready()
+    up = Up(home, port=port, **TELEGRAM).wait_ready()
     lost = up.launch("slow")
     wait_until(lambda: run_status(home, lost) == "STARTED", "run started")
-    for part in ("grpc", "dagster_webserver", "dagster._daemon"):
+    for part in ("grpc", "dagster_webserver", "dagster._daemon", "services.sending"):
         up.service(part).kill()
     os.kill(int((EmbeddedServer(home).data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
     for name in (
@@ -167,6 +173,7 @@ def test_killed_services_come_back_and_ctrl_c_leaves_nothing_not_even_a_running_
         "code server was started again",
         "web server was started again",
         "daemon was started again",
+        "alert sender was started again",
     ):
         wait_until(lambda name=name: name in up.text, name)
     wait_until(lambda: run_status(home, lost) == "FAILURE", "the lost run is reported")

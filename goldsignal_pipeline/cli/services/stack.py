@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from goldsignal_pipeline.alerts.configured import configured_channels
-from goldsignal_pipeline.cli.services import filling, sending
+from goldsignal_pipeline.cli.services import filling
 from goldsignal_pipeline.cli.services.addresses import (
     Addresses,
     embedded_addresses,
@@ -204,6 +204,8 @@ class Stack:
             "daemon": self._service("daemon", [sys.executable, "-m", "dagster._daemon", "run", "-w", workspace]),
         }
         if self.settings.sends_alerts:
+            from goldsignal_pipeline.cli.services import sending  # a module that was imported cannot be run cleanly
+
             configured_channels(self.settings)  # an address that no service has is told before anything runs
             services[SENDER] = self._service(SENDER, sending.command())
         return services
