@@ -9,45 +9,19 @@ Run with `python -m goldsignal_pipeline_tests.docs.make_screenshots [ADDRESS]` w
 
 from __future__ import annotations
 
-import base64
 import io
-import itertools
-import json
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-import httpx
 from PIL import Image
-from websockets.sync.client import ClientConnection, connect
 
 from goldsignal_pipeline.settings import PROJECT_ROOT
+from goldsignal_pipeline_tests.browser import Page, browser_page
 
 FOLDER = PROJECT_ROOT / "docs" / "screenshots"
 LARGEST_BYTES = 300_000
-PATIENCE_SECONDS = 60.0
-FLAGS = (
-    "--headless",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-proxy-server",
-    "--hide-scrollbars",
-    "--remote-debugging-port=0",
-)
-
 
 HIDE_NAVIGATION = "[...document.querySelectorAll('*')].filter(e => e.innerText === 'Hide navigation').pop()?.click()"
 SHOW_CHART = "[...document.querySelectorAll('*')].filter(e => e.innerText === '[Show Markdown]').pop().click()"
@@ -78,81 +52,16 @@ def pictures(month: str) -> tuple[Picture, ...]:
     )
 
 
-class Page:
-    """One tab of the browser, driven over its DevTools socket."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self._socket = socket
-        self._numbers = itertools.count(1)
-
-    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Send a command and wait for its answer; raises RuntimeError for a refusal."""
-        number = next(self._numbers)
-        self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
-        while True:
-            answer: dict[str, Any] = json.loads(self._socket.recv(timeout=PATIENCE_SECONDS))
-            if answer.get("id") == number:
-                if "error" in answer:
-                    raise RuntimeError(f"{method}: {answer['error']}")
-                result: dict[str, Any] = answer["result"]
-                return result
-
-    def value(self, expression: str) -> Any:
-        """The value of an expression on the page."""
-        return self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)["result"].get("value")
-
-    def wait_for(self, texts: tuple[str, ...]) -> None:
-        """Return once all texts are shown; raises RuntimeError with what is there instead."""
-        until = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < until:
-            shown = self.value("document.body ? document.body.innerText : ''") or ""
-            if all(text in shown for text in texts):
-                return
-            time.sleep(0.25)
-        raise RuntimeError(f"expected {', '.join(texts)} on the page, was: {shown[:2000]}")
-
-
-@contextmanager
-def browser_page() -> Iterator[Page]:
-    """A tab of a headless Chromium in a profile of its own."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        raise SystemExit("Chromium is needed for this (Debian: apt-get install chromium).")
-    root = ("--no-sandbox",) if os.geteuid() == 0 else ()
-    with tempfile.TemporaryDirectory(prefix="goldsignal-browser-", ignore_cleanup_errors=True) as profile:
-        command = [program, *FLAGS, *root, f"--user-data-dir={profile}", "about:blank"]
-        browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            port = _devtools_port(Path(profile) / "DevToolsActivePort")
-            targets = httpx.get(f"http://127.0.0.1:{port}/json/list", trust_env=False).json()
-            address = next(target["webSocketDebuggerUrl"] for target in targets if target["type"] == "page")
-            with connect(address, max_size=None, proxy=None) as socket:
-                yield Page(socket)
-        finally:
-            browser.terminate()
-            browser.wait(timeout=20)
-
-
-def _devtools_port(file: Path) -> int:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < until:
-        if file.is_file() and (lines := file.read_text().splitlines()):
-            return int(lines[0])
-        time.sleep(0.1)
-    raise RuntimeError("Chromium did not start.")
-
-
 def take(page: Page, picture: Picture, *, address: str) -> bytes:
     """The picture as PNG."""
-    size = {"width": picture.width, "height": picture.height, "deviceScaleFactor": 1, "mobile": False}
-    page.call("Emulation.setDeviceMetricsOverride", **size)
-    page.call("Page.navigate", url=address + picture.path)
+    page.size(picture.width, picture.height)
+    page.open(address + picture.path)
     page.wait_for(picture.texts)
     for click in picture.clicks:
         page.value(click)
         time.sleep(1.0)
     time.sleep(2.0)  # the graph glides into its place
-    drawn = base64.b64decode(page.call("Page.captureScreenshot", format="png")["data"])
+    drawn = page.picture()
     small = io.BytesIO()
     Image.open(io.BytesIO(drawn)).convert("RGB").quantize(colors=128, dither=Image.Dither.NONE).save(
         small, format="png", optimize=True

@@ -1,0 +1,67 @@
+// What lies behind the candles: shaded sessions, and where bars are missing, with the reason.
+export class Bands {
+  constructor(place) {
+    this._place = place; // (second) => x in pixels, or null
+    this.sessions = {};
+    this.gaps = [];
+    this.colours = {};
+    this.shadesSessions = true;
+    const renderer = { draw() {}, drawBackground: (target) => target.useMediaCoordinateSpace((scope) => this._draw(scope)) };
+    this._views = [{ zOrder: () => "bottom", renderer: () => renderer }];
+  }
+
+  attached({ requestUpdate }) {
+    this.refresh = requestUpdate;
+  }
+
+  refresh() {}
+
+  paneViews() {
+    return this._views;
+  }
+
+  _draw({ context, mediaSize }) {
+    const { width, height } = mediaSize;
+    if (this.shadesSessions) {
+      // London and New York lie over one another in their overlap.
+      for (const [name, spans] of Object.entries(this.sessions).filter(([name]) => name !== "overlap")) {
+        context.fillStyle = this.colours[name.replace("_", "-")];
+        for (const [from, to] of spans) this._shade(context, this._place(from), this._place(to), width, height);
+      }
+    }
+    let labelled = -Infinity;
+    for (const gap of this.gaps) {
+      const x = this._place(gap.from);
+      const end = this._place(gap.to);
+      if (x === null || end < 0 || x > width) continue;
+      this._hatch(context, x - 1, Math.max(3, end - x), height);
+      if (x - labelled > 130) {
+        context.fillStyle = this.colours.soft;
+        context.font = "11px system-ui, sans-serif";
+        context.fillText(gap.label, Math.min(x + 5, width - context.measureText(gap.label).width - 4), 14);
+        labelled = x;
+      }
+    }
+  }
+
+  _shade(context, x, end, width, height) {
+    if (x === null || end < 0 || x > width || end - x < 1) return;
+    context.fillRect(Math.max(0, x), 0, Math.min(width, end) - Math.max(0, x), height);
+  }
+
+  _hatch(context, x, width, height) {
+    context.save();
+    context.beginPath();
+    context.rect(x, 0, width, height);
+    context.clip();
+    context.strokeStyle = this.colours.soft;
+    context.globalAlpha = 0.55;
+    for (let y = -width; y < height; y += 7) {
+      context.beginPath();
+      context.moveTo(x, y + width);
+      context.lineTo(x + width, y);
+      context.stroke();
+    }
+    context.restore();
+  }
+}

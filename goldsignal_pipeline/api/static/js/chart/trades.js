@@ -1,0 +1,148 @@
+// Signals on the chart: an arrow at each confirming bar, and the plan as zones and lines, coloured by how it ended.
+import { seconds, tone } from "../format.js";
+import { faint } from "../theme.js";
+
+const REACH = 22;
+
+export class Trades {
+  constructor(place, level, extreme) {
+    this._place = place; // (second) => x
+    this._level = level; // (price) => y
+    this._extreme = extreme; // (second, "high" | "low") => y of the bar that opens then, or of its neighbour
+    this.signals = [];
+    this.chosen = null;
+    this.colours = {};
+    this.known = Infinity;
+    const below = { draw() {}, drawBackground: (target) => target.useMediaCoordinateSpace((scope) => this._zones(scope)) };
+    const above = { draw: (target) => target.useMediaCoordinateSpace((scope) => this._lines(scope)) };
+    this._views = [{ zOrder: () => "bottom", renderer: () => below }, { zOrder: () => "top", renderer: () => above }];
+  }
+
+  attached({ requestUpdate }) {
+    this.refresh = requestUpdate;
+  }
+
+  refresh() {}
+
+  paneViews() {
+    return this._views;
+  }
+
+  /** The signal whose arrow or zone is nearest to a point; null when none is near. */
+  at(x, y) {
+    let best = null;
+    for (const signal of this.signals) {
+      const arrow = this._arrow(signal);
+      if (!arrow) continue;
+      let distance = Math.hypot(arrow.x - x, arrow.y - y);
+      const zone = this._zone(signal);
+      const inside = zone && x >= zone.x && x <= zone.end && y >= Math.min(zone.stop, zone.second) && y <= Math.max(zone.stop, zone.second);
+      if (distance > REACH && !inside) continue;
+      if (distance > REACH) distance += 1000;
+      if (!best || distance < best.distance) best = { signal, distance };
+    }
+    return best?.signal ?? null;
+  }
+
+  _arrow(signal) {
+    const at = seconds(signal.timestamp);
+    const x = this._place(at);
+    if (x === null) return null;
+    const buys = signal.direction === "BUY";
+    const edge = this._extreme(at, buys ? "low" : "high");
+    return edge === null ? null : { x, y: edge + (buys ? 13 : -13), buys };
+  }
+
+  _zone(signal) {
+    const from = seconds(signal.filled_at ?? signal.confirmed_at);
+    const until = seconds(signal.ended_at ?? signal.deadline);
+    const x = this._place(from);
+    const end = this._place(Math.max(until, from));
+    if (x === null || end === null) return null;
+    const [entry, stop, first, second] = [signal.reference, signal.stop, signal.take_profit_1, signal.take_profit_2]
+      .map((price) => this._level(Number(price)));
+    return [entry, stop, first, second].includes(null) ? null : { x, end: Math.max(end, x + 3), entry, stop, first, second };
+  }
+
+  _zones({ context, mediaSize }) {
+    for (const signal of this.signals) {
+      const zone = this._zone(signal);
+      if (!zone || zone.end < 0 || zone.x > mediaSize.width) continue;
+      const strong = signal.id === this.chosen || signal.status === "active";
+      const width = zone.end - zone.x;
+      const outcome = this.colours[tone(signal)];
+      context.fillStyle = faint(this.colours.good, strong ? 0.2 : 0.08);
+      context.fillRect(zone.x, Math.min(zone.entry, zone.second), width, Math.abs(zone.second - zone.entry));
+      context.fillStyle = faint(this.colours.bad, strong ? 0.2 : 0.08);
+      context.fillRect(zone.x, Math.min(zone.entry, zone.stop), width, Math.abs(zone.stop - zone.entry));
+      context.strokeStyle = faint(outcome, strong ? 1 : 0.55);
+      context.lineWidth = strong ? 2 : 1;
+      const top = Math.min(zone.stop, zone.second);
+      context.strokeRect(zone.x, top, width, Math.abs(zone.second - zone.stop));
+    }
+  }
+
+  _lines({ context, mediaSize }) {
+    for (const signal of this.signals) {
+      const arrow = this._arrow(signal);
+      if (arrow && arrow.x > -20 && arrow.x < mediaSize.width + 20) this._drawArrow(context, arrow, signal);
+      const zone = this._zone(signal);
+      if (!zone || zone.end < 0 || zone.x > mediaSize.width) continue;
+      if (signal.id === this.chosen || signal.status === "active") this._plan(context, mediaSize, signal, zone);
+    }
+  }
+
+  _drawArrow(context, { x, y, buys }, signal) {
+    const size = signal.id === this.chosen ? 9 : 7;
+    const way = buys ? 1 : -1;
+    context.beginPath();
+    context.moveTo(x, y - way * size);
+    context.lineTo(x + size, y + way * size * 0.7);
+    context.lineTo(x - size, y + way * size * 0.7);
+    context.closePath();
+    context.fillStyle = this.colours[tone(signal)];
+    context.fill();
+    context.lineWidth = signal.id === this.chosen ? 2.5 : 1;
+    context.strokeStyle = signal.id === this.chosen ? this.colours.ink : this.colours.sheet;
+    context.stroke();
+  }
+
+  _plan(context, { width, height }, signal, zone) {
+    const lines = [["entry", zone.entry, signal.reference, "ink"], ["stop", zone.stop, signal.stop, "bad"],
+      ["TP1", zone.first, signal.take_profit_1, "good"], ["TP2", zone.second, signal.take_profit_2, "good"]];
+    context.font = "600 11px system-ui, sans-serif";
+    context.textBaseline = "middle";
+    for (const [name, y, price, colour] of lines) {
+      context.strokeStyle = this.colours[colour];
+      context.lineWidth = 1.5;
+      context.setLineDash(name === "entry" ? [] : [5, 3]);
+      context.beginPath();
+      context.moveTo(zone.x, y);
+      context.lineTo(zone.end, y);
+      context.stroke();
+      context.setLineDash([]);
+      this._label(context, `${name} ${Number(price).toFixed(2)}`, zone, y, width, this.colours[colour]);
+    }
+    const deadline = this._place(seconds(signal.deadline));
+    if (deadline !== null && deadline < width) {
+      context.strokeStyle = this.colours.soft;
+      context.setLineDash([2, 4]);
+      context.beginPath();
+      context.moveTo(deadline, 0);
+      context.lineTo(deadline, height);
+      context.stroke();
+      context.setLineDash([]);
+      context.fillStyle = this.colours.soft;
+      context.fillText("expires", Math.min(deadline + 4, width - 44), height - 10);
+    }
+  }
+
+  _label(context, text, zone, y, width, colour) {
+    const wide = context.measureText(text).width + 8;
+    const x = Math.max(2, Math.min(zone.end + 4, width - wide - 2));
+    context.fillStyle = faint(this.colours.sheet, 0.88);
+    context.fillRect(x, y - 8, wide, 16);
+    context.fillStyle = colour;
+    context.fillText(text, x + 4, y);
+  }
+}

@@ -1,0 +1,85 @@
+// What the pages ask of the API, in the form they use: the only place that knows its paths and the names of its fields.
+import { everyRow, get } from "./api.js";
+import { duration, iso, seconds, time, words } from "./format.js";
+
+const SILENCE_DAYS = 30;
+const PAGE_ROWS = 500;
+const LAST_OUTCOMES = 10;
+const RECORD_START = "2003-05-01T00:00:00Z";
+const DAY = 86_400;
+const FUTURE = () => Date.now() / 1000 + DAY;
+
+/** Markets held, zone, account and strategies. */
+export const page = () => get("/page");
+
+/** Columns of the newest bars that open before `end` (seconds; now when absent), ascending. */
+export async function candles({ symbol, timeframe, end = null, limit }) {
+  const found = await get("/candles", { symbol, timeframe, end: end === null ? null : iso(end), limit, form: "columns" });
+  return { time: found.time, open: found.open, high: found.high, low: found.low, close: found.close, older: found.older };
+}
+
+/** Signals that confirmed in the span, as known at `asOf` (seconds) when given. */
+export function signals({ symbol, from, until, asOf = null }) {
+  const end = Math.min(until ?? FUTURE(), asOf === null ? Infinity : asOf + 1);
+  if (end <= from) return [];
+  return everyRow("/signals", { symbol, start: iso(from), end: iso(end), as_of: asOf === null ? null : iso(asOf), limit: PAGE_ROWS }, "signals");
+}
+
+/** Open signals and the last ten that ended, as known at `asOf` when given; `why` tells why there is nothing. */
+export async function standing({ symbol, asOf = null, newest = null }) {
+  const end = asOf ?? FUTURE();
+  const known = asOf === null ? {} : { as_of: iso(asOf) };
+  const reach = { symbol, start: RECORD_START, end: iso(end + 1), limit: PAGE_ROWS };
+  const [open, last] = await Promise.all([
+    get("/signals", { ...reach, ...known, status: "active" }),
+    get("/outcomes", { symbol, start: RECORD_START, end: iso(end), limit: LAST_OUTCOMES }),
+  ]);
+  const why = open.signals.length ? null : await quiet(symbol, Math.min(end, newest ?? end));
+  return { open: open.signals, last: last.outcomes, why };
+}
+
+async function quiet(symbol, end) {
+  const found = await silence(symbol, { end, days: 7 });
+  if (found.accepted) return `In the last 7 days held ${found.accepted} signals were given; all have ended.`;
+  const counts = new Map();
+  for (const row of found.turned_away) counts.set(row.reason, (counts.get(row.reason) ?? 0) + row.setups);
+  const told = [...counts].sort((one, other) => other[1] - one[1]).slice(0, 3).map(([reason, count]) => `${words(reason)} (${count})`).join(", ");
+  return told ? `In the last 7 days held the gate turned away every setup: ${told}.` : "In the last 7 days held no strategy found a setup at all.";
+}
+
+export const explanation = (id) => get(`/signals/${id}`);
+export const opened = (signal) => seconds(signal.timestamp);
+export const ended = (signal) => seconds(signal.ended_at ?? signal.deadline);
+
+/** Spans of each session in the span shown. */
+export async function sessions({ from, until }) {
+  return (await get("/page/sessions", { start: iso(from), end: iso(until ?? FUTURE()) })).sessions;
+}
+
+/** Runs of missing bars in the span shown. */
+export async function gaps({ symbol, from, until }) {
+  const found = await everyRow("/gaps", { symbol, start: iso(from), end: iso(until ?? FUTURE()), limit: PAGE_ROWS }, "gaps");
+  return found.map((gap) => ({ from: seconds(gap.start), to: seconds(gap.end), missing: gap.missing_bars, reason: gap.reason,
+    label: `${gap.missing_bars} missing: ${words(gap.reason)}` }));
+}
+
+/** The state of the feed in words. */
+export async function health() {
+  const found = await get("/health", {}, { accept: [200, 503] });
+  const ok = found.status === "ok";
+  const facts = [["Database", found.database]];
+  return { ok, short: ok ? "feed alive" : "needs a look", told: ok ? "The feed is alive." : "Not all is well.", facts, reasons: found.reasons ?? [] };
+}
+
+/** What stands in the place of health when nothing answers. */
+export const noHealth = (error) => ({ ok: false, short: "no answer", told: error.message, facts: [["Asked", time(Date.now() / 1000, "clock")]], reasons: [] });
+
+export const performance = (symbol) => get("/page/performance", { symbol });
+export const breakdown = ({ symbol, strategy, kind }) => get("/page/breakdown", { symbol, strategy: strategy || null, kind });
+
+/** What kept signals back in the last days. */
+export async function silence(symbol, { end = FUTURE(), days = SILENCE_DAYS } = {}) {
+  return { days, ...(await get("/silence", { symbol, start: iso(end - days * DAY), end: iso(end) })) };
+}
+
+export { duration };
