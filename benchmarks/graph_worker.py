@@ -80,7 +80,7 @@ def live(*, databases: dict[str, str], start: str, rounds: int, postmaster: int)
     """Live cycles, one closed bar after the other from `start` on, in each of the databases, in turns with the empty job.
 
     Of each way a list of what the cycles spent; `signalled` is until the step of `signals` had committed, `written` the bytes
-    by which Dagster's tables grew.
+    by which Dagster's tables grew, `events` the rows of its event log.
     """
     empty, ours = (_graph(side).resolve_job_def("live_cycle") for side in ("empty", "ours"))
     closes = {name: iter(_closes(datetime.fromisoformat(start))) for name in ("empty", *databases)}
@@ -116,7 +116,8 @@ def _cycle(job: dg.JobDefinition, instance: dg.DagsterInstance, *, close: dateti
     written = _dagster_bytes() - before
     ends = {one.step_key: one.timestamp for one in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_SUCCESS)}
     signals = next(ends[key] for key in ends if key == "signals")
-    return asdict(spent) | {"signalled": signals - began, "written": written, "steps": len(ends)}
+    events = len(instance.all_logs(run_id))
+    return asdict(spent) | {"signalled": signals - began, "written": written, "steps": len(ends), "events": events}
 
 
 def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, *, tags: dict[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import dagster as dg
 import pytest
@@ -33,6 +34,12 @@ def second_step(database: DatabaseResource, seen: list[int]) -> list[int]:
 @dg.job(executor_def=dg.in_process_executor)
 def two_steps() -> None:
     second_step(first_step())
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_this_test_alone() -> Iterator[None]:
+    yield
+    cached_settings.cache_clear()
 
 
 @pytest.fixture
