@@ -18,10 +18,12 @@ from goldsignal_pipeline_tests.graph import MONTHS, NOW, hourly_market
 ASSETS = ("setups", "backtest_trades", "backtest_results", "signals", "outcomes", "strategy_performance")
 TABLES = (*ASSETS, "gate_decisions", "signal_events", "gate_states", "gate_events", "partition_digests", "strategies")
 
-RULES = {f"{name}_rules" for name in (*ASSETS, "raw_candles", "candles")}
+RULES = {f"{name}_rules" for name in (*ASSETS, "raw_candles", "candles", "alerts")}
 EVENTS_OF_A_STEP = 5
 """Planned, started, materialized or evaluated, put out, succeeded: rows that a live cycle writes every few minutes."""
 EVENTS_OF_A_RUN = 10
+EVENTS_OF_A_CYCLE = 110
+"""102 of them were 239 kB; 110 are some 71 MB on a full trading day, within the budget of 75."""
 
 
 def contents(database: Database) -> dict[str, list[tuple[Any, ...]]]:
@@ -89,3 +91,5 @@ def test_live_runs_draw_nothing_and_leave_few_rows(graph_database: Database, mat
     assert len(result.get_asset_check_evaluations()) == len(RULES), "one evaluation for all rules of an asset"
     steps = [event for event in result.all_events if event.is_step_success]
     assert len(result.all_events) <= EVENTS_OF_A_STEP * len(steps) + EVENTS_OF_A_RUN
+    live = definitions.resolve_job_def("live_cycle").nodes
+    assert EVENTS_OF_A_STEP * len(live) + EVENTS_OF_A_RUN <= EVENTS_OF_A_CYCLE
