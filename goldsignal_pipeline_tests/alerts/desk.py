@@ -23,7 +23,8 @@ from goldsignal_pipeline.storage.database import Database
 START = datetime(2026, 3, 2, 14, tzinfo=UTC)
 TOKEN = "123456789:AAE-secret-part-of-the-token"
 CHAT = "-42"
-QUICK = Timeouts(connect_seconds=1.0, read_seconds=0.3, total_seconds=0.6)
+PATIENT = Timeouts(connect_seconds=30.0, read_seconds=30.0, total_seconds=60.0)
+QUICK = Timeouts(connect_seconds=30.0, read_seconds=0.3, total_seconds=0.6)
 
 
 @dataclass
@@ -44,9 +45,12 @@ class Desk:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        channel = Telegram(SecretStr(TOKEN), chat=CHAT, base_url=self.server.url, timeouts=QUICK)
+        channel = self.telegram(PATIENT)
         self.channel = channel.name
         self.sender = Sender(self.database, [channel], lambda: self.now, chance=random.Random(1), **self.options)
+
+    def telegram(self, timeouts: Timeouts) -> Telegram:
+        return Telegram(SecretStr(TOKEN), chat=CHAT, base_url=self.server.url, timeouts=timeouts)
 
     def owe(self, key: str, *, kind: str = "closed", useful: timedelta = timedelta(days=3), **message: Any) -> None:
         told = Message(message.get("headline", f"about {key}"), message.get("body", ()), f"message {message_id(key)}")

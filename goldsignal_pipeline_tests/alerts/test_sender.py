@@ -4,22 +4,21 @@ import itertools
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from goldsignal_pipeline.alerts.channels import Letter
 from goldsignal_pipeline.alerts.messages import CAPTION_UNITS, message_id
 from goldsignal_pipeline.alerts.sender import Sender
-from goldsignal_pipeline.alerts.telegram import Telegram
 from goldsignal_pipeline.cli.prove.telegram_server import Reply, TelegramServer
 from goldsignal_pipeline.storage import alerts
 from goldsignal_pipeline.storage.database import Database
-from goldsignal_pipeline_tests.alerts.desk import CHAT, QUICK, START, TOKEN, Desk, Script
+from goldsignal_pipeline_tests.alerts.desk import CHAT, PATIENT, QUICK, START, TOKEN, Desk, Script
 from goldsignal_pipeline_tests.alerts.telegram_html import units, visible
 
 PARSE_ERROR = 'Bad Request: can\'t parse entities: Unsupported start tag "x" at byte offset 9'
@@ -148,8 +147,12 @@ def test_a_page_of_a_gateway_is_no_answer_and_the_repeat_says_so(make_desk: Make
 def test_i17_an_answer_lost_after_the_acceptance_repeats_the_message_with_its_id(make_desk: MakeDesk, reply: Reply) -> None:
     desk = make_desk(reply)
     desk.owe("one")
+    desk.sender.channels = [desk.telegram(QUICK)]
     desk.round()
     assert desk.states() == ["owed"]
+    while not desk.server.accepted:
+        time.sleep(0.01)
+    desk.sender.channels = [desk.telegram(PATIENT)]
     desk.round(after=3)
     first, second = (visible(text) for text in desk.texts)
     assert first.splitlines()[0] == "about one"
@@ -301,11 +304,10 @@ def test_i17_two_senders_at_once_send_every_message_once_and_keep_the_pace(datab
             desk.owe(f"{number}")
         threads = []
         for seed in range(2):
-            channel = Telegram(SecretStr(TOKEN), chat=CHAT, base_url=server.url, timeouts=QUICK)
-            sender = Sender(database, [channel], lambda: datetime.now(UTC), pace=pace, chance=random.Random(seed))
+            sender = Sender(database, [desk.telegram(PATIENT)], lambda: datetime.now(UTC), pace=pace, chance=random.Random(seed))
             threads.append(threading.Thread(target=sender.run, args=(stop,), kwargs={"poll": timedelta(milliseconds=3)}))
             threads[-1].start()
-        for _ in range(400):
+        for _ in range(1500):
             if desk.states() == ["sent"] * count:
                 break
             stop.wait(0.02)
