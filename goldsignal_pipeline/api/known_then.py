@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from goldsignal_pipeline.settings import Settings
 
 MOST_MONTHS: Final = 6
+ReadBar = tuple[int, float, float, float, float]
+"""Open in epoch seconds; open, high, low and close as they read."""
+
 PRICES: Final = ("open", "high", "low", "close")
 _CORRECTED: Final = text("""
     SELECT DISTINCT to_char(timestamp AT TIME ZONE 'UTC', 'YYYY-MM') AS month FROM goldsignal.raw_candles AS later
@@ -51,19 +54,17 @@ class Span:
     end: datetime
 
 
-def corrections(connection: Connection, settings: Settings, *, span: Span, as_of: datetime) -> list[tuple[int, float, ...]]:
-    """The bars of the span that read otherwise at `as_of`: open in epoch seconds, then open, high, low and close as they read."""
+def corrections(connection: Connection, settings: Settings, *, span: Span, as_of: datetime) -> list[ReadBar]:
+    """The bars of the span that read otherwise at `as_of`, by time."""
     named = {"symbol": span.symbol, "start": span.start, "end": min(span.end, as_of), "as_of": as_of}
     months: Sequence[str] = connection.execute(_CORRECTED, named).scalars().all()
-    found: dict[int, tuple[int, float, ...]] = {}
+    found: dict[int, ReadBar] = {}
     for month in months[:MOST_MONTHS]:
         found |= {bar[0]: bar for bar in _of_month(connection, settings, span=span, month=month, as_of=as_of)}
     return [found[at] for at in sorted(found)]
 
 
-def _of_month(
-    connection: Connection, settings: Settings, *, span: Span, month: str, as_of: datetime
-) -> list[tuple[int, float, ...]]:
+def _of_month(connection: Connection, settings: Settings, *, span: Span, month: str, as_of: datetime) -> list[ReadBar]:
     start, beyond = month_start(month), month_start(next_month(month, steps=2))
     observed = raw_candles.newest(
         connection, symbol=span.symbol, start=month_start(next_month(month, steps=-1)), end=beyond, as_of=as_of

@@ -61,7 +61,11 @@ def take(page: Page, picture: Picture, *, address: str) -> bytes:
         page.value(click)
         time.sleep(1.0)
     time.sleep(2.0)  # the graph glides into its place
-    drawn = page.picture()
+    return reduced(page.picture())
+
+
+def reduced(drawn: bytes) -> bytes:
+    """A PNG in 128 colours."""
     small = io.BytesIO()
     Image.open(io.BytesIO(drawn)).convert("RGB").quantize(colors=128, dither=Image.Dither.NONE).save(
         small, format="png", optimize=True

@@ -11,7 +11,7 @@ import { showMissing } from "./chart/missing.js";
 import { showFeed, showOpen, showOutcomes } from "./chart/panel.js";
 import { View } from "./chart/view.js";
 import { byId, make, put } from "./dom.js";
-import { time, useZone } from "./format.js";
+import { many, time, useZone } from "./format.js";
 import { notice, tellFailure } from "./notices.js";
 import { remember, remembered } from "./preferences.js";
 import * as record from "./record.js";
@@ -80,6 +80,8 @@ async function loadMarket() {
   document.title = `GoldSignal ${page.symbol} ${page.timeframe}`;
   notice("simulated", isSimulated() ? `${page.symbol} is a simulated market: made-up prices. Nothing here happened at a real market.` : "", "good");
   asOf.reset();
+  view.read = new Map();
+  notice("as-of", "");
   try {
     const loaded = await record.candles({ symbol: page.symbol, timeframe: page.timeframe, limit: PAGE_BARS });
     if (turn !== page.turn) return;
@@ -139,8 +141,8 @@ async function loadOlder(range) {
     const loaded = await record.candles({ symbol: page.symbol, timeframe: page.timeframe, end: before, limit: OLDER_BARS });
     if (turn !== page.turn) return;
     bars.prepend(loaded);
-    view.draw(asOf.instant ? asOf.shift(loaded.time.length) : bars.length);
-    asOf.resize();
+    asOf.grow(loaded.time.length);
+    view.draw(asOf.count);
     await around(bars.first, before);
     notice("candles", "");
   } catch (error) {
@@ -157,15 +159,22 @@ function drawKnown(count) {
 
 async function loadKnown() {
   page.signals = [];
-  const told = asOf.instant
-    ? `Shown as known at ${time(asOf.instant, "full")}: bars closed by then, signals and their fate as they stood. Bars corrected since show their present values.` : "";
-  notice("as-of", told, "good");
+  const instant = asOf.instant;
   try {
+    view.read = instant ? await record.readThen({ symbol: page.symbol, timeframe: page.timeframe, from: bars.first, instant }) : new Map();
+    if (asOf.instant !== instant) return;
+    view.draw(asOf.count);
+    notice("as-of", instant ? knownWords(instant, view.read.size) : "", "good");
     await around(bars.first, null);
     await refreshPanel();
   } catch (error) {
     tellFailure("candles", error);
   }
+}
+
+function knownWords(instant, corrected) {
+  const changed = corrected ? ` ${many(corrected, "bar")} corrected since ${corrected === 1 ? "reads" : "read"} as then.` : "";
+  return `Shown as known at ${time(instant, "full")}: bars closed by then, signals and their fate as they stood.${changed}`;
 }
 
 async function refreshPanel() {

@@ -1,6 +1,6 @@
 // What the pages ask of the API, in the form they use: the only place that knows its paths and the names of its fields.
 import { everyRow, get } from "./api.js";
-import { duration, iso, seconds, time, words } from "./format.js";
+import { iso, seconds, time, words } from "./format.js";
 
 const SILENCE_DAYS = 30;
 const PAGE_ROWS = 500;
@@ -16,6 +16,12 @@ export const page = () => get("/page");
 export async function candles({ symbol, timeframe, end = null, limit }) {
   const found = await get("/candles", { symbol, timeframe, end: end === null ? null : iso(end), limit, form: "columns" });
   return { time: found.time, open: found.open, high: found.high, low: found.low, close: found.close, older: found.older };
+}
+
+/** How bars read at an instant that were corrected since: by opening time, open, high, low, close. */
+export async function readThen({ symbol, timeframe, from, instant }) {
+  const found = await get("/page/corrections", { symbol, timeframe, start: iso(from), end: iso(instant), as_of: iso(instant) });
+  return new Map(found.bars.map(([at, ...prices]) => [at, prices]));
 }
 
 /** Signals that confirmed in the span, as known at `asOf` (seconds) when given. */
@@ -81,5 +87,3 @@ export const breakdown = ({ symbol, strategy, kind }) => get("/page/breakdown", 
 export async function silence(symbol, { end = FUTURE(), days = SILENCE_DAYS } = {}) {
   return { days, ...(await get("/silence", { symbol, start: iso(end - days * DAY), end: iso(end) })) };
 }
-
-export { duration };

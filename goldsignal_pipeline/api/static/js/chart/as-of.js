@@ -29,15 +29,15 @@ export class AsOf {
     this._tell();
   }
 
-  /** More bars are held in front: the same instant lies `added` steps further on. */
-  shift(added) {
+  /** `added` more bars are held in front: the same instant lies as many steps further on. */
+  grow(added) {
     this.slider.max = this.bars.length - 1;
     this.slider.value = Number(this.slider.value) + added;
-    return Number(this.slider.value) + 1;
   }
 
-  resize() {
-    if (!this.instant) this.reset();
+  /** How many of the bars held were known at the instant. */
+  get count() {
+    return this.bars.length ? Number(this.slider.value) + 1 : 0;
   }
 
   _step(by) {

@@ -64,11 +64,12 @@ export class Bars {
     return after - 1 + Math.min(0.999, (second - before) / length);
   }
 
-  /** Bars as the chart takes them, up to `count`. */
-  drawn(count = this.length) {
+  /** Bars as the chart takes them, up to `count`; `read` tells by opening time how a bar read that was corrected since. */
+  drawn(count, read) {
     const made = new Array(count);
     for (let i = 0; i < count; i += 1) {
-      made[i] = { time: this.time[i], open: this.open[i], high: this.high[i], low: this.low[i], close: this.close[i] };
+      const [open, high, low, close] = read.get(this.time[i]) ?? [this.open[i], this.high[i], this.low[i], this.close[i]];
+      made[i] = { time: this.time[i], open, high, low, close };
     }
     return made;
   }

@@ -12,6 +12,7 @@ export class View {
   constructor(element, bars) {
     this.bars = bars;
     this.length = 3600;
+    this.read = new Map();
     this.chart = createChart(element, {
       autoSize: true,
       layout: { attributionLogo: false, fontFamily: "system-ui, sans-serif", background: { color: "transparent" } },
@@ -46,7 +47,7 @@ export class View {
   /** Draw the first `count` bars held; `count` is what was known at the instant shown. */
   draw(count = this.bars.length) {
     this.count = count;
-    this.series.setData(this.bars.drawn(count));
+    this.series.setData(this.bars.drawn(count, this.read));
   }
 
   /** Show the newest bars, as many as the width takes. */
