@@ -180,14 +180,15 @@ def fail(deployment: Deployment, instance: dg.DagsterInstance, *, evaluations: i
     result = deployment.materialize("2024-05", "2024-05", instance=instance)
     assert not result.success
     for _ in range(evaluations):
-        context = dg.build_run_status_sensor_context(
+        told = dg.build_run_status_sensor_context(
             sensor_name="run_failure_events",
             dagster_event=result.filter_events(lambda event: event.is_run_failure)[0],
             dagster_instance=instance,
             dagster_run=result.dagster_run,
             resources={name: made for name, made in deployment.resources().items() if name in ("database", "clock")},
         ).for_run_failure()
-        run_failure_events(context)
+        with told as context:
+            run_failure_events(context)
     return deployment.rows("SELECT kind, severity, cause FROM operator_events")
 
 
@@ -277,14 +278,15 @@ def test_a_check_that_fails_is_told_once_a_day(deployment: Deployment, instance:
         (entry,) = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.RUN_SUCCESS)
         success = entry.dagster_event
         assert success is not None
-        context = dg.build_run_status_sensor_context(
+        seen = dg.build_run_status_sensor_context(
             sensor_name="failed_check_events",
             dagster_event=success,
             dagster_instance=instance,
             dagster_run=result.dagster_run,
             resources={name: made for name, made in deployment.resources().items() if name in ("database", "clock")},
         )
-        failed_check_events(context)
+        with seen as context:
+            failed_check_events(context)
         return deployment.rows("SELECT kind, severity, message, cause FROM operator_events ORDER BY at, message")
 
     def of_rule(name: str) -> tuple[str, ...]:
