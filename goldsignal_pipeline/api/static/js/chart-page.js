@@ -106,16 +106,17 @@ function tellState(text) {
   put(byId("chart-state"), text && make("p", {}, text));
 }
 
-/** Load what belongs to bars that open from `from` up to `until` (seconds; null: now): signals, sessions, missing bars. */
-async function around(from, until) {
+/** Load what belongs to bars that open from `from` up to `until` (seconds; null: now): signals, and unless they are held sessions and missing bars. */
+async function around(from, until, { held = false } = {}) {
   if (from === undefined) return;
   const turn = page.turn;
   const where = { symbol: page.symbol, from, until };
   const [signals, sessions, gaps] = await Promise.all([
-    record.signals({ ...where, asOf: asOf.instant }), view.bands.shadesSessions ? record.sessions(where) : {}, record.gaps(where)]);
+    record.signals({ ...where, asOf: asOf.instant }),
+    view.bands.shadesSessions && !held ? record.sessions(where) : {}, held ? [] : record.gaps(where)]);
   if (turn !== page.turn) return;
-  const held = new Map([...page.signals, ...signals].map((signal) => [signal.id, signal]));
-  page.signals = [...held.values()].sort((one, other) => one.confirmed_at.localeCompare(other.confirmed_at));
+  const known = new Map([...page.signals, ...signals].map((signal) => [signal.id, signal]));
+  page.signals = [...known.values()].sort((one, other) => one.confirmed_at.localeCompare(other.confirmed_at));
   for (const [name, spans] of Object.entries(sessions)) {
     view.bands.sessions[name] = [...new Map([...(view.bands.sessions[name] ?? []), ...spans].map((span) => [span[0], span])).values()];
   }
@@ -165,7 +166,7 @@ async function loadKnown() {
     if (asOf.instant !== instant) return;
     view.draw(asOf.count);
     notice("as-of", instant ? knownWords(instant, view.read.size) : "", "good");
-    await around(bars.first, null);
+    await around(bars.first, null, { held: true });
     await refreshPanel();
   } catch (error) {
     tellFailure("candles", error);

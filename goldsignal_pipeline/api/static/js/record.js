@@ -1,9 +1,10 @@
 // What the pages ask of the API, in the form they use: the only place that knows its paths and the names of its fields.
 import { everyRow, get } from "./api.js";
-import { iso, seconds, time, words } from "./format.js";
+import { iso, many, seconds, time, words } from "./format.js";
 
 const SILENCE_DAYS = 30;
 const PAGE_ROWS = 500;
+const LONGEST_SESSION_DAYS = 1000;
 const LAST_OUTCOMES = 10;
 const RECORD_START = "2003-05-01T00:00:00Z";
 const DAY = 86_400;
@@ -46,7 +47,7 @@ export async function standing({ symbol, asOf = null, newest = null }) {
 
 async function quiet(symbol, end) {
   const found = await silence(symbol, { end, days: 7 });
-  if (found.accepted) return `In the last 7 days held ${found.accepted} signals were given; all have ended.`;
+  if (found.accepted) return `${many(found.accepted, "signal")} of the last 7 days held, none of them open any more.`;
   const counts = new Map();
   for (const row of found.turned_away) counts.set(row.reason, (counts.get(row.reason) ?? 0) + row.setups);
   const told = [...counts].sort((one, other) => other[1] - one[1]).slice(0, 3).map(([reason, count]) => `${words(reason)} (${count})`).join(", ");
@@ -59,7 +60,8 @@ export const ended = (signal) => seconds(signal.ended_at ?? signal.deadline);
 
 /** Spans of each session in the span shown. */
 export async function sessions({ from, until }) {
-  return (await get("/page/sessions", { start: iso(from), end: iso(until ?? FUTURE()) })).sessions;
+  const end = until ?? FUTURE();
+  return (await get("/page/sessions", { start: iso(Math.max(from, end - LONGEST_SESSION_DAYS * DAY)), end: iso(end) })).sessions;
 }
 
 /** Runs of missing bars in the span shown. */
