@@ -10,6 +10,7 @@ from goldsignal_pipeline.assets.alerts import alerts
 from goldsignal_pipeline.assets.backtest_results import backtest_results
 from goldsignal_pipeline.assets.backtest_trades import backtest_trades
 from goldsignal_pipeline.assets.candles import candles
+from goldsignal_pipeline.assets.news_events import news_events
 from goldsignal_pipeline.assets.outcomes import outcomes
 from goldsignal_pipeline.assets.raw_candles import raw_candles
 from goldsignal_pipeline.assets.setups import setups
@@ -19,6 +20,7 @@ from goldsignal_pipeline.assets.strategy_performance import strategy_performance
 from goldsignal_pipeline.automation import jobs
 from goldsignal_pipeline.automation.retention import retention
 from goldsignal_pipeline.automation.schedules import (
+    economic_calendar_schedule,
     feed_freshness_schedule,
     live_cycle_schedule,
     nightly_backtests_schedule,
@@ -50,6 +52,7 @@ definitions: Final = dg.Definitions(
         outcomes,
         strategy_performance,
         alerts,
+        news_events,
     ],
     asset_checks=[
         raw_candles_rules,
@@ -71,10 +74,17 @@ definitions: Final = dg.Definitions(
         jobs.backfill,
         jobs.derive,
         jobs.register_strategies,
+        jobs.economic_calendar,
         jobs.feed_freshness,
         retention,
     ],
-    schedules=[live_cycle_schedule, nightly_backtests_schedule, feed_freshness_schedule, retention_schedule],
+    schedules=[
+        live_cycle_schedule,
+        nightly_backtests_schedule,
+        economic_calendar_schedule,
+        feed_freshness_schedule,
+        retention_schedule,
+    ],
     sensors=[repair_sensor, strategies_sensor, run_failure_events, failed_check_events],
     resources={
         "database": DatabaseResource(),

@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     alert_urls: tuple[SecretStr, ...] = Field(
         (), description="Other services that alerts go to, as URLs of Apprise (JSON list), for example mailto:// or discord://."
     )
+    news_calendar: str | None = Field(
+        None, description="Economic calendar, the weekly JSON of ForexFactory: an address or a file; none is read when empty."
+    )
     display_timezone: str = Field("UTC", description="Zone in which commands show times; data stay UTC.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log line shown.")
     log_format: Literal["text", "json"] = Field("text", description="Form of log lines of the command line.")

@@ -31,6 +31,7 @@ MONTHLY = {
     "strategy_performance",
     "alerts",
 }
+WITHOUT_MONTHS = {"strategies", "news_events"}
 LOAD = """
 import socket, sys
 def refuse(*_): raise AssertionError("the definitions touched the network")
@@ -64,13 +65,13 @@ def test_definitions_load_without_environment_database_network_or_warning(tmp_pa
 
 
 def test_every_asset_tells_what_it_is(specs: list[dg.AssetSpec]) -> None:
-    assert {spec.key.to_user_string() for spec in specs} == {*MONTHLY, "strategies"}
+    assert {spec.key.to_user_string() for spec in specs} == MONTHLY | WITHOUT_MONTHS
     for spec in specs:
         name = spec.key.to_user_string()
         assert spec.description, name
         assert list(spec.owners) == ["team:goldsignal"], name
         assert "postgres" in spec.kinds, name
-        assert spec.group_name in {"market", "research", "signals"}, name
+        assert spec.group_name in {"market", "research", "signals", "news"}, name
         assert spec.code_version, name
         assert spec.metadata["dagster/table_name"] == f"goldsignal.{name}"
         columns = spec.metadata["dagster/column_schema"]
@@ -89,6 +90,7 @@ def test_every_automation_runs_by_default() -> None:
     assert {schedule.name: schedule.default_status.value for schedule in repository.schedule_defs} == {
         "live_cycle_schedule": "RUNNING",
         "nightly_backtests_schedule": "RUNNING",
+        "economic_calendar_schedule": "RUNNING",
         "feed_freshness_schedule": "RUNNING",
         "retention_schedule": "RUNNING",
     }
@@ -108,6 +110,7 @@ def test_every_automation_runs_by_default() -> None:
         ("derive", MONTHLY - {"raw_candles"}),
         ("backfill", MONTHLY | {"strategies"}),
         ("register_strategies", {"strategies"}),
+        ("economic_calendar", {"news_events"}),
     ],
 )
 def test_every_job_runs_its_assets_in_one_process(name: str, assets: set[str]) -> None:
@@ -129,7 +132,7 @@ def test_every_job_schedule_and_sensor_says_what_it_is_for() -> None:
     assert [one.name for one in described if not one.description] == []
 
 
-@pytest.mark.parametrize("name", sorted(MONTHLY | {"strategies"}))
+@pytest.mark.parametrize("name", sorted(MONTHLY | WITHOUT_MONTHS))
 def test_asset_bodies_are_short(name: str) -> None:
     for module in (import_module(f"goldsignal_pipeline.assets.{name}"),):
         tree = ast.parse(inspect.getsource(module))

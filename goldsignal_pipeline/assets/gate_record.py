@@ -135,5 +135,6 @@ def _facts(event: GateEvent) -> list[Pause | News]:
     if event.kind in _PAUSING:
         return [Pause(event.at, event.strategy, _PAUSING[event.kind])]
     if event.kind == "news":
-        return [News(event.at, datetime.fromisoformat(json.loads(event.detail)["event_at"]))]
+        told = json.loads(event.detail)
+        return [News(event.at, datetime.fromisoformat(told["event_at"]), told.get("withdrawn", False))]
     return []

@@ -59,6 +59,14 @@ register_strategies: Final = dg.define_asset_job(
     description="The installed strategies as rows; runs on start and when they changed.",
 )
 
+economic_calendar: Final = dg.define_asset_job(
+    "economic_calendar",
+    selection=dg.AssetSelection.assets("news_events"),
+    executor_def=dg.in_process_executor,
+    tags=LIVE_TAGS,
+    description="The economic calendar of the settings, and what of it the gate is told.",
+)
+
 feed_freshness: Final = dg.define_asset_job(
     "feed_freshness",
     selection=dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("candles"), "feed_is_fresh")),

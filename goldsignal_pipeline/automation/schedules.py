@@ -1,4 +1,4 @@
-"""The schedules: the live cycle after every base bar, the night after New York's close, freshness every hour, retention."""
+"""The schedules: live cycles after base bars, the night after New York's close, freshness and news every hour, retention."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import dagster as dg
 
 from goldsignal_pipeline.assets.partitions import range_tags
-from goldsignal_pipeline.automation.jobs import feed_freshness, live_cycle, nightly_backtests
+from goldsignal_pipeline.automation.jobs import economic_calendar, feed_freshness, live_cycle, nightly_backtests
 from goldsignal_pipeline.automation.retention import retention
 from goldsignal_pipeline.automation.ticks import Idle, LastCycle, cycle_for_tick, night_for_tick
 from goldsignal_pipeline.settings import cached_settings
@@ -66,6 +66,21 @@ def nightly_backtests_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunR
     if isinstance(night, Idle):
         return dg.SkipReason(night.reason)
     return dg.RunRequest(run_key=night.run_key, tags=range_tags(night.first_month, night.last_month))
+
+
+@dg.schedule(
+    job=economic_calendar,
+    # Between two live cycles; the service bears two questions in five minutes.
+    cron_schedule="24 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every hour when a calendar is configured.",
+)
+def economic_calendar_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """One run per hour, if there is a calendar to be read."""
+    if cached_settings().news_calendar is None:
+        return dg.SkipReason("No economic calendar is configured (GOLDSIGNAL_NEWS_CALENDAR).")
+    return dg.RunRequest(run_key=f"news-{context.scheduled_execution_time.astimezone(UTC):%Y-%m-%dT%H}")
 
 
 feed_freshness_schedule: Final = dg.ScheduleDefinition(

@@ -30,6 +30,7 @@ COMMAND_MODULES: Final = (
     "explain",
     "gate",
     "tables",
+    "news",
     "alerts",
     "gaps",
     "backup",

@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ssl import SSLContext
 from typing import Any, Protocol, Self
@@ -31,13 +31,22 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the HTTP status and the body as text."""
+    """What came back: the HTTP status, the body as text, and the headers by their names in small letters."""
 
     status: int
     text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def get(url: str, *, params: Mapping[str, str], auth: httpx.Auth, timeouts: Timeouts, vendor: str) -> Answer:
+def get(
+    url: str,
+    *,
+    timeouts: Timeouts,
+    vendor: str,
+    params: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    auth: httpx.Auth | None = None,
+) -> Answer:
     """Fetch one address; raises `VendorUnavailableError` when no complete answer arrives in time.
 
     A connection is used once, so a half-dead one can never serve the next call. Redirects are not followed: they would
@@ -47,9 +56,12 @@ def get(url: str, *, params: Mapping[str, str], auth: httpx.Auth, timeouts: Time
     with Watchdog(seconds=timeouts.total_seconds) as watchdog:
         try:
             with httpx.Client(verify=ssl_context(), timeout=limit, auth=auth, follow_redirects=False) as client:
-                response = client.get(url, params=dict(params), extensions={"trace": watchdog.observe})
+                # Parameters that are given replace those of the address; none must leave them alone.
+                asked = dict(params) if params is not None else None
+                response = client.get(url, params=asked, headers=dict(headers or {}), extensions={"trace": watchdog.observe})
             if not watchdog.has_fired:
-                return Answer(status=response.status_code, text=response.content.decode("utf-8", errors="replace"))
+                text = response.content.decode("utf-8", errors="replace")
+                return Answer(status=response.status_code, text=text, headers=dict(response.headers))
         except httpx.HTTPError as error:
             if not watchdog.has_fired:
                 raise VendorUnavailableError(_cause(error, timeouts=timeouts, vendor=vendor), fix=_NETWORK_FIX) from error

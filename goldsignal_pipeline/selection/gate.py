@@ -269,7 +269,7 @@ def _order(one: GateInput) -> tuple[datetime, int, tuple[object, ...]]:
         case DataBlock():
             tie = (one.trading_day, one.is_blocked)
         case News():
-            tie = (one.event_at,)
+            tie = (one.event_at, one.is_withdrawn)
         case Progress():
             tie = (one.entry, one.key.strategy, one.key.direction, one.key.timeframe, one.key.timestamp, one.step)
         case Published():

@@ -123,10 +123,11 @@ class DataBlock:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A high-impact USD event at `event_at`, as it was announced at `at`."""
+    """A high-impact USD event at `event_at`, as it was announced, or withdrawn, at `at`."""
 
     at: datetime
     event_at: datetime
+    is_withdrawn: bool = False
 
 
 Fact = Standing | Pause | DataBlock | News | Progress | Published

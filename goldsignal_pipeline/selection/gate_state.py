@@ -88,7 +88,7 @@ def learn(state: GateState, fact: Fact, *, policy: GatePolicy, calendar: Trading
         case DataBlock():
             return replace(state, blocked_days=_switched(state.blocked_days, fact.trading_day, fact.is_blocked))
         case News():
-            return replace(state, news=state.news | {fact.event_at})
+            return replace(state, news=_switched(state.news, fact.event_at, not fact.is_withdrawn))
         case Published():
             return accept(state, fact.setup, ounces=fact.ounces)
         case Progress():

@@ -221,4 +221,14 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "alert_deliveries": {"alert_id": 1, "channel": "telegram-1", "state": "owed", "due_at": AT},
     "alert_attempts": {"alert_id": 1, "channel": "telegram-1", "number": 1, "started_at": AT},
     "alert_mutes": {"at": AT, "until": AT + HOUR},
+    "news_events": {
+        "at": AT + HOUR,
+        "currency": "USD",
+        "title": "CPI m/m",
+        "impact": "high",
+        "source": "calendar.json",
+        "first_seen_at": AT,
+        "changed_at": AT,
+    },
+    "news_sources": {"source": "calendar.json", "answered_at": AT},
 }

@@ -4,6 +4,7 @@ from goldsignal_pipeline.storage.tables.alerts import Alert, AlertAttempt, Alert
 from goldsignal_pipeline.storage.tables.base import METADATA, SCHEMA, Base
 from goldsignal_pipeline.storage.tables.gate import GateEvent, GateState
 from goldsignal_pipeline.storage.tables.market_record import Candle, Fetch, QuarantinedCandle, RawCandle, TradingDayPart
+from goldsignal_pipeline.storage.tables.news import NewsEvent, NewsSource
 from goldsignal_pipeline.storage.tables.operations import CreditUse, OperatorEvent, PartitionDigest
 from goldsignal_pipeline.storage.tables.setups import BacktestTrade, Setup
 from goldsignal_pipeline.storage.tables.signals import GateDecision, Outcome, Signal, SignalEvent
@@ -26,6 +27,8 @@ __all__ = [
     "GateDecision",
     "GateEvent",
     "GateState",
+    "NewsEvent",
+    "NewsSource",
     "OperatorEvent",
     "Outcome",
     "PartitionDigest",
