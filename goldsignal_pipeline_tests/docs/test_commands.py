@@ -60,6 +60,7 @@ def test_what_is_not_run_is_listed_here() -> None:
         ("docs/how-to/go-live.md", "needs a key and the internet"),
         ("docs/how-to/own-postgresql.md", "needs a server of your own"),
         ("docs/how-to/own-data.md", "needs files of your own"),
+        ("docs/how-to/prove.md", "the tutorial runs it"),
         ("docs/how-to/prove.md", "takes a minute, and the id is of the day"),
         ("docs/how-to/prove.md", "takes a minute; the suite runs it on a short record"),
         ("docs/how-to/prove.md", "takes as long as the one before; the suite runs it on a short record"),
