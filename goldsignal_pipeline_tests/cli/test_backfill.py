@@ -13,6 +13,7 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from goldsignal_pipeline.assets.keeping import ASSETS
+from goldsignal_pipeline.assets.lineage import TOLD
 from goldsignal_pipeline.assets.staleness import Basis, Behind, Cause, everything_behind
 from goldsignal_pipeline.cli.app import create_app
 from goldsignal_pipeline.cli.backfill import chosen_assets, months_asked, raise_failure
@@ -47,7 +48,7 @@ def test_months_outside_the_record_are_refused(start: str, end: str | None, mess
 
 def test_assets_come_in_the_order_of_the_graph_and_a_misspelt_one_is_refused_with_the_nearest() -> None:
     assert chosen_assets("candles, raw_candles") == ["raw_candles", "candles"]
-    assert chosen_assets(None) == [*ASSETS], "in the order in which one is made of the other"
+    assert chosen_assets(None) == [*ASSETS, *TOLD], "in the order in which one is made of the other"
     with pytest.raises(UsageError, match="Did you mean raw_candles"):
         chosen_assets("raw_candle")
 
