@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from goldsignal_pipeline.cli.prove.alert_senders import kill_senders
 from goldsignal_pipeline.storage.database import Database
 
-KILLS = 20
+KILLS = 1000 if os.environ.get("PROVE") else 20
 
 
 @pytest.mark.fault("alerts")
