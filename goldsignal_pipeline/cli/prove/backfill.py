@@ -109,13 +109,15 @@ def prove_backfill(
 ) -> BackfillReport:
     """Compute the months once, and again for each seed; raises `UsageError` where nothing was observed."""
     from goldsignal_pipeline.cli.prove.comparison import contents_of
-    from goldsignal_pipeline.cli.prove.graph import Run, run_graph
+    from goldsignal_pipeline.cli.prove.graph import Run, run_graph, run_missing
 
     with prepared(database, settings, symbol=symbol, now=now, first=first, last=last) as given:
         note(f"{given.observations:,} observations of {symbol}, {given.months[0]} to {given.months[-1]}, copied.")
         begin = time.monotonic()
         with given.scratch.copy(given.database) as single:
             run_graph(Run(single, settings, now, "single"), given.months)
+            # Where the last bars close in a month without any of its own, trades may end in the one after it.
+            run_missing(Run(single, settings, now, "single"), symbol=symbol)
             expected = contents_of(single)
             seconds = time.monotonic() - begin
             note(f"Single pass in {span_text(seconds)}.")
