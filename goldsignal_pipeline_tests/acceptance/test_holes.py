@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from goldsignal_pipeline.cli.gaps import GapReport, find
+from goldsignal_pipeline.assets.missing_bars import GapReport, find
 from goldsignal_pipeline.market.reasons import MissingReason
 from goldsignal_pipeline.market.sources import REAL_SYMBOL
 from goldsignal_pipeline.market.timeframes import Timeframe
@@ -33,7 +33,8 @@ EXPECTED_AND_MISSING = {
 
 
 def _gaps(imported: Imported, start: datetime, end: datetime) -> GapReport:
-    return find(imported[0], settings=Settings(), symbol=REAL_SYMBOL, start=start, end=end, now=LATER)
+    with imported[0].transaction(read_only=True) as connection:
+        return find(connection, grace=Settings().grace, symbol=REAL_SYMBOL, start=start, end=end, now=LATER)
 
 
 @pytest.mark.parametrize("name", SPANS)
