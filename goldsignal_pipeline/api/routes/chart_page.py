@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, Self
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request
-from pydantic import AfterValidator, AwareDatetime, BaseModel, model_validator
-from sqlalchemy import Connection
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from pydantic import Field
 
+from goldsignal_pipeline.api.answers import answer
+from goldsignal_pipeline.api.asking import Asking
 from goldsignal_pipeline.api.known_then import Span, corrections
-from goldsignal_pipeline.assets.partitions import FIRST_MONTH, month_start
+from goldsignal_pipeline.api.parameters import RECORD_BEGINS, Asked, Instant, OfSymbol
+from goldsignal_pipeline.errors import UsageError
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.market.session_spans import session_spans
 from goldsignal_pipeline.market.sources import SIMULATED_SYMBOL
@@ -20,71 +23,71 @@ from goldsignal_pipeline.storage.reading.candles import newest_opens
 from goldsignal_pipeline.storage.reading.queries import rows
 from goldsignal_pipeline.storage.reading.results import strategies
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from goldsignal_pipeline.settings import Settings
+
 LONGEST_SPAN: Final = timedelta(days=3 * 366)
-
-Instant = Annotated[AwareDatetime, AfterValidator(lambda instant: instant.astimezone(UTC))]
-
-
-class Hours(BaseModel):
-    """A span of time of at most three years."""
-
-    start: Instant
-    end: Instant
-
-    @model_validator(mode="after")
-    def _is_no_longer_than_allowed(self) -> Self:
-        if not timedelta() <= self.end - self.start <= LONGEST_SPAN:
-            raise ValueError(f"expected an end after the start and at most {LONGEST_SPAN.days} days of it")
-        return self
-
-
-class Corrections(BaseModel):
-    """Bars of a timeframe that open in [start, end), and the instant at which they are read."""
-
-    symbol: str
-    timeframe: Timeframe
-    start: Instant
-    end: Instant
-    as_of: Instant
-
 
 router = APIRouter(prefix="/page", tags=["pages"])
 
 
+class SpanAsked(Asked):
+    """A span of time."""
+
+    start: Instant = Field(description="Begin, inclusive.")
+    end: Instant = Field(description="End, exclusive.")
+
+
+class CorrectionsAsked(OfSymbol):
+    """Bars that read otherwise at an instant."""
+
+    timeframe: Timeframe = Field(description="Length of the bars.")
+    start: Instant = Field(description="Earliest open, inclusive.")
+    end: Instant = Field(description="End of the range of opens, exclusive.")
+    as_of: Instant = Field(description="The instant.")
+
+
 @router.get("")
-def page(request: Request) -> dict[str, Any]:
+async def page(asking: Asking) -> Response:
     """Markets that candles are held of, strategies, and the settings that the pages show values with."""
-    settings, database = request.app.state.settings, request.app.state.database
-    own = settings.own_account
-    with database.transaction(read_only=True) as connection:
-        held = candles.symbols(connection, start=month_start(FIRST_MONTH), end=datetime.now(UTC) + timedelta(days=1))
-        markets = [_market(connection, symbol) for symbol in held]
-        known = sorted({row["strategy"] for row in rows(connection, strategies(symbol=settings.symbol))})
+    return answer(await asking.readers.in_thread(lambda connection: _page(connection, asking.settings, now=asking.now)))
+
+
+@router.get("/sessions")
+async def sessions(asked: Annotated[SpanAsked, Query()]) -> Response:
+    """Spans of each session in [start, end), in epoch seconds; at most three years."""
+    if not timedelta() <= asked.end - asked.start <= LONGEST_SPAN:
+        raise UsageError(f"Sessions are told of at most {LONGEST_SPAN.days} days.", fix="Ask for a shorter span.")
+    return answer({"sessions": session_spans(start=asked.start, end=asked.end, calendar=load_calendar())})
+
+
+@router.get("/corrections")
+async def corrected(asking: Asking, asked: Annotated[CorrectionsAsked, Query()]) -> Response:
+    """Bars in [start, end) that read otherwise at `as_of`: open in epoch seconds, open, high, low and close as they read."""
+    span = Span(asking.symbol(asked), asked.timeframe, asked.start, asked.end)
+    bars = await asking.readers.in_thread(
+        lambda connection: corrections(connection, asking.settings, span=span, as_of=asked.as_of)
+    )
+    return answer({"bars": bars})
+
+
+def _page(connection: Connection, settings: Settings, *, now: datetime) -> dict[str, Any]:
+    held = candles.symbols(connection, start=RECORD_BEGINS, end=now + timedelta(days=1))
+    markets = [_market(connection, symbol) for symbol in held]
     chosen = settings.symbol if settings.symbol in held or not held else held[0]
+    own = settings.own_account
     return {
         "symbol": chosen,
         "symbols": markets or [{"symbol": chosen, "simulated": chosen == SIMULATED_SYMBOL, "timeframes": [], "newest": None}],
         "timeframe_seconds": {timeframe.value: timeframe.minutes * 60 for timeframe in Timeframe},
-        "strategies": known,
+        "strategies": sorted({row["strategy"] for row in rows(connection, strategies(symbol=chosen))}),
         "display_timezone": settings.display_timezone,
         "currency": own.currency,
         "usd_per_unit": str(own.usd_per_unit),
         "level_offset": str(own.level_offset),
     }
-
-
-@router.get("/sessions")
-def sessions(wanted: Annotated[Hours, Query()]) -> dict[str, Any]:
-    """Spans of each session in [start, end), in epoch seconds; at most three years."""
-    return {"sessions": session_spans(start=wanted.start, end=wanted.end, calendar=load_calendar())}
-
-
-@router.get("/corrections")
-def corrected(request: Request, wanted: Annotated[Corrections, Query()]) -> dict[str, Any]:
-    """Bars in [start, end) that read otherwise at `as_of`: open in epoch seconds, open, high, low and close as they read."""
-    span = Span(wanted.symbol, wanted.timeframe, wanted.start, wanted.end)
-    with request.app.state.database.transaction(read_only=True) as connection:
-        return {"bars": corrections(connection, request.app.state.settings, span=span, as_of=wanted.as_of)}
 
 
 def _market(connection: Connection, symbol: str) -> dict[str, Any]:
@@ -94,5 +97,5 @@ def _market(connection: Connection, symbol: str) -> dict[str, Any]:
         "symbol": symbol,
         "simulated": symbol == SIMULATED_SYMBOL,
         "timeframes": [timeframe.value for timeframe in Timeframe if timeframe.value in held],
-        "newest": max(held.values()).isoformat(),
+        "newest": max(held.values()),
     }

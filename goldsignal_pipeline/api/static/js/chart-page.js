@@ -20,6 +20,7 @@ import { startTheme, whenThemeChanges } from "./theme.js";
 const REFRESH_SECONDS = 30;
 const PAGE_BARS = 1500;
 const OLDER_BARS = 3000;
+const MOST_BARS = 20_000;
 const NEAR_LEFT_EDGE = 80;
 
 const page = { own: null, symbol: null, timeframe: null, signals: [], gaps: [], loadingOlder: false, turn: 0 };
@@ -33,6 +34,7 @@ async function start() {
   page.own = await record.page();
   useZone(page.own.display_timezone);
   view = new View(byId("chart"), bars);
+  byId("chart").view = view; // for tests, and for whoever is curious
   view.whenPointed((told) => { byId("bar-legend").textContent = told; });
   view.whenClicked(explain);
   view.whenMoved((range) => { loadOlder(range); showMissing(page.gaps, bars, range); });
@@ -139,7 +141,7 @@ async function loadOlder(range) {
   const turn = page.turn;
   try {
     const before = bars.first;
-    const loaded = await record.candles({ symbol: page.symbol, timeframe: page.timeframe, end: before, limit: OLDER_BARS });
+    const loaded = await record.candles({ symbol: page.symbol, timeframe: page.timeframe, end: before, limit: Math.min(MOST_BARS, Math.max(OLDER_BARS, bars.length)) });
     if (turn !== page.turn) return;
     bars.prepend(loaded);
     asOf.grow(loaded.time.length);
@@ -148,9 +150,12 @@ async function loadOlder(range) {
     notice("candles", "");
   } catch (error) {
     tellFailure("candles", error);
+    return;
   } finally {
-    page.loadingOlder = false;
+    if (turn === page.turn) page.loadingOlder = false;
   }
+  const shown = view.chart.timeScale().getVisibleLogicalRange();
+  if (shown && turn === page.turn) loadOlder(shown);
 }
 
 function drawKnown(count) {

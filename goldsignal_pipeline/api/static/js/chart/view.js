@@ -10,6 +10,7 @@ const OPENING_BARS = 160;
 
 export class View {
   constructor(element, bars) {
+    this.element = element;
     this.bars = bars;
     this.length = 3600;
     this.read = new Map();
@@ -48,6 +49,7 @@ export class View {
   draw(count = this.bars.length) {
     this.count = count;
     this.series.setData(this.bars.drawn(count, this.read));
+    this.element.dataset.bars = count;
   }
 
   /** Show the newest bars, as many as the width takes. */
