@@ -1,4 +1,4 @@
-"""The read-only HTTP API and the chart page; nothing here writes to the business tables.
+"""The read-only HTTP API and the pages; nothing here writes to the business tables.
 
-`create_app` makes the application from settings; `goldsignal serve` (which `up` starts) runs it.
+`app.create_app` makes the application of some settings; `goldsignal up` runs it as a process of its own.
 """

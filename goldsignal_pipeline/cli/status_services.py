@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from goldsignal_pipeline.cli.findings import Finding, note, ok, problem
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from goldsignal_pipeline.cli.services import Addresses
     from goldsignal_pipeline.settings import Settings
 
-# Each daemon beats every 30 seconds; four beats missed is no coincidence.
-SILENT_DAEMON: Final = timedelta(seconds=120)
 START_ALL: Final = "Run `goldsignal up`."
 
 
@@ -79,14 +77,15 @@ def web_finding(web: WebState) -> Finding:
 
 def daemon_finding(instance: DagsterInstance, *, now: datetime) -> Finding:
     """Does Dagster's daemon live? It starts schedules and queued runs."""
-    beats = instance.get_daemon_heartbeats()
-    if not beats:
+    from goldsignal_pipeline.automation.heartbeat import SILENT_DAEMON, newest_heartbeat
+
+    newest = newest_heartbeat(instance)
+    if newest is None:
         return problem("daemon", "has never run", fix=START_ALL)
-    newest = max(beat.timestamp for beat in beats.values())
-    age = now - datetime.fromtimestamp(newest, UTC)
+    age = now - newest
     if age > SILENT_DAEMON:
         return problem("daemon", f"last heartbeat {span_text(age.total_seconds())} ago", fix=START_ALL)
-    failing = sorted(name for name, beat in beats.items() if beat.errors)
+    failing = sorted(name for name, beat in instance.get_daemon_heartbeats().items() if beat.errors)
     if failing:
         return note("daemon", f"alive, but reports errors: {', '.join(failing).lower()}", fix="See logs/daemon.log.")
     return ok("daemon", f"last heartbeat {span_text(max(age.total_seconds(), 0.0))} ago")

@@ -54,14 +54,14 @@ class PostgresCreditBudget:
             )
         with self._database.transaction() as connection:
             lock_name(connection, f"credits {vendor}")
-            used = _used(connection, vendor=vendor, now=now)
-            if used.day_exhausted or used.in_day + credits > self._per_day:
+            found = used(connection, vendor=vendor, now=now)
+            if found.day_exhausted or found.in_day + credits > self._per_day:
                 raise DayLimitError(
-                    f"The {self._per_day} credits of {vendor} for today are used up ({used.in_day} by us).",
+                    f"The {self._per_day} credits of {vendor} for today are used up ({found.in_day} by us).",
                     done="No call was made.",
                     fix="The next day begins at 00:00 UTC; a larger plan has more credits.",
                 )
-            if used.minute_exhausted or used.in_minute + credits > self._per_minute:
+            if found.minute_exhausted or found.in_minute + credits > self._per_minute:
                 return (_minute_start(now) + timedelta(minutes=1) - now).total_seconds()
             _record(connection, vendor=vendor, at=now, event="use", credits=credits)
         return 0.0
@@ -75,10 +75,11 @@ class PostgresCreditBudget:
     def used(self, *, vendor: str, now: datetime) -> CreditsUsed:
         """What counts against the budget now."""
         with self._database.transaction(read_only=True) as connection:
-            return _used(connection, vendor=vendor, now=now)
+            return used(connection, vendor=vendor, now=now)
 
 
-def _used(connection: Connection, *, vendor: str, now: datetime) -> CreditsUsed:
+def used(connection: Connection, *, vendor: str, now: datetime) -> CreditsUsed:
+    """What counts against the budget of a vendor at an instant."""
     minute = _minute_start(now)
     query = text(
         "SELECT coalesce(sum(credits) FILTER (WHERE at >= :minute_grants AND at < :minute_end), 0),"

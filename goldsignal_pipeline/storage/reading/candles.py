@@ -59,9 +59,10 @@ class Bars:
         }
 
 
-def newest_first(bars: Bars) -> Query:
-    """The bars, a row each, newest first."""
-    return Query(_newest(COLUMNS), bars.parameters())
+def as_rows(bars: Bars) -> Query:
+    """The bars, a row each with its `timestamp` and the whole of it as `json`, oldest first."""
+    statement = sql.SQL("SELECT timestamp, row_to_json(bar)::text AS json FROM ({}) AS bar ORDER BY timestamp")
+    return Query(statement.format(_newest(COLUMNS)), bars.parameters())
 
 
 def columns(bars: Bars) -> Query:

@@ -24,6 +24,10 @@ class Query:
     statement: sql.Composable
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
+    def composed(self) -> sql.Composed:
+        """The statement in the form that drivers take."""
+        return sql.Composed([self.statement])
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -36,7 +40,7 @@ class Order:
 def rows(connection: Connection, query: Query) -> list[dict[str, Any]]:
     """The answer, a mapping per row: decimals exact, instants aware."""
     with driver_connection(connection).cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query.statement, query.parameters).fetchall()
+        return cursor.execute(query.composed(), query.parameters).fetchall()
 
 
 def page(query: Query, *, order: Order, after: Sequence[Any] | None, limit: int) -> Query:

@@ -63,7 +63,7 @@ def _daily(table: str, own: tuple[str, ...], wanted: WantedDays) -> Query:
         "timeframe": wanted.timeframe,
         "window_days": wanted.window_days,
     }
-    since = sql.SQL("%(start)s")
+    since: sql.Composable = sql.SQL("%(start)s")
     if wanted.start is None:
         since = sql.SQL("(SELECT max(day) FROM {} WHERE symbol = %(symbol)s AND day < %(end)s)").format(
             sql.Identifier("goldsignal", table)
