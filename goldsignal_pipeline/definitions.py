@@ -13,6 +13,7 @@ from goldsignal_pipeline.assets.candles import candles
 from goldsignal_pipeline.assets.news_events import news_events
 from goldsignal_pipeline.assets.outcomes import outcomes
 from goldsignal_pipeline.assets.raw_candles import raw_candles
+from goldsignal_pipeline.assets.report import report
 from goldsignal_pipeline.assets.setups import setups
 from goldsignal_pipeline.assets.signals import signals
 from goldsignal_pipeline.assets.strategies import strategies
@@ -24,6 +25,7 @@ from goldsignal_pipeline.automation.schedules import (
     feed_freshness_schedule,
     live_cycle_schedule,
     nightly_backtests_schedule,
+    nightly_report_schedule,
     retention_schedule,
 )
 from goldsignal_pipeline.automation.sensors import failed_check_events, repair_sensor, run_failure_events, strategies_sensor
@@ -53,6 +55,7 @@ definitions: Final = dg.Definitions(
         strategy_performance,
         alerts,
         news_events,
+        report,
     ],
     asset_checks=[
         raw_candles_rules,
@@ -75,12 +78,14 @@ definitions: Final = dg.Definitions(
         jobs.derive,
         jobs.register_strategies,
         jobs.economic_calendar,
+        jobs.nightly_report,
         jobs.feed_freshness,
         retention,
     ],
     schedules=[
         live_cycle_schedule,
         nightly_backtests_schedule,
+        nightly_report_schedule,
         economic_calendar_schedule,
         feed_freshness_schedule,
         retention_schedule,

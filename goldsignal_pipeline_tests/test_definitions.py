@@ -31,7 +31,10 @@ MONTHLY = {
     "strategy_performance",
     "alerts",
 }
-WITHOUT_MONTHS = {"strategies", "news_events"}
+WITHOUT_MONTHS = {"strategies", "news_events", "report"}
+DOCUMENTS = {"report"}
+"""They are files for people and have no columns."""
+
 LOAD = """
 import socket, sys
 def refuse(*_): raise AssertionError("the definitions touched the network")
@@ -71,8 +74,11 @@ def test_every_asset_tells_what_it_is(specs: list[dg.AssetSpec]) -> None:
         assert spec.description, name
         assert list(spec.owners) == ["team:goldsignal"], name
         assert "postgres" in spec.kinds, name
-        assert spec.group_name in {"market", "research", "signals", "news"}, name
+        assert spec.group_name in {"market", "research", "signals", "news", "report"}, name
         assert spec.code_version, name
+        if name in DOCUMENTS:
+            assert "document" in spec.description, name
+            continue
         assert spec.metadata["dagster/table_name"] == f"goldsignal.{name}"
         columns = spec.metadata["dagster/column_schema"]
         assert isinstance(columns, dg.TableSchema)
@@ -92,6 +98,7 @@ def test_every_automation_runs_by_default() -> None:
         "nightly_backtests_schedule": "RUNNING",
         "economic_calendar_schedule": "RUNNING",
         "feed_freshness_schedule": "RUNNING",
+        "nightly_report_schedule": "RUNNING",
         "retention_schedule": "RUNNING",
     }
     assert {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs} == {
@@ -111,6 +118,7 @@ def test_every_automation_runs_by_default() -> None:
         ("backfill", MONTHLY | {"strategies"}),
         ("register_strategies", {"strategies"}),
         ("economic_calendar", {"news_events"}),
+        ("nightly_report", {"report"}),
     ],
 )
 def test_every_job_runs_its_assets_in_one_process(name: str, assets: set[str]) -> None:

@@ -67,6 +67,14 @@ economic_calendar: Final = dg.define_asset_job(
     description="The economic calendar of the settings, and what of it the gate is told.",
 )
 
+nightly_report: Final = dg.define_asset_job(
+    "nightly_report",
+    selection=dg.AssetSelection.assets("report"),
+    executor_def=dg.in_process_executor,
+    tags=BATCH_TAGS,
+    description="The last 90 days as one page of HTML.",
+)
+
 feed_freshness: Final = dg.define_asset_job(
     "feed_freshness",
     selection=dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("candles"), "feed_is_fresh")),

@@ -6,7 +6,7 @@ from typing import Final
 import dagster as dg
 
 from goldsignal_pipeline.assets.partitions import range_tags
-from goldsignal_pipeline.automation.jobs import economic_calendar, feed_freshness, live_cycle, nightly_backtests
+from goldsignal_pipeline.automation.jobs import economic_calendar, feed_freshness, live_cycle, nightly_backtests, nightly_report
 from goldsignal_pipeline.automation.retention import retention
 from goldsignal_pipeline.automation.ticks import Idle, LastCycle, cycle_for_tick, night_for_tick
 from goldsignal_pipeline.settings import cached_settings
@@ -90,6 +90,16 @@ feed_freshness_schedule: Final = dg.ScheduleDefinition(
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Freshness in trading time, so that it stays green over a weekend.",
+)
+
+nightly_report_schedule: Final = dg.ScheduleDefinition(
+    name="nightly_report_schedule",
+    job=nightly_report,
+    # When the night's results are in.
+    cron_schedule="50 17 * * 1-5",
+    execution_timezone="America/New_York",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="The report of the last 90 days, after every trading day.",
 )
 
 retention_schedule: Final = dg.ScheduleDefinition(

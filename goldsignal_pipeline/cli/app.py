@@ -31,6 +31,7 @@ COMMAND_MODULES: Final = (
     "gate",
     "tables",
     "news",
+    "report",
     "alerts",
     "gaps",
     "backup",
