@@ -59,10 +59,12 @@ def note(words: str) -> Html:
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], *, empty: str) -> Html:
     """A table that scrolls on its own where it is too wide; a sentence instead where there are no rows."""
-    body = [element("tr", *map(_cell, row)) for row in rows]
-    if not body:
+    cells = list(rows)
+    if not cells:
         return note(empty)
-    head = element("tr", *(element("th", name) for name in headers))
+    body = [element("tr", *map(_cell, row)) for row in cells]
+    kinds = ["number" if isinstance(value, Number) else "" for value in cells[0]]
+    head = element("tr", *(element("th", name, kind=kind) for name, kind in zip(headers, kinds, strict=True)))
     return element("div", element("table", element("thead", head), element("tbody", *body)), kind="wide")
 
 

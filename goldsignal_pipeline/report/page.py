@@ -1,8 +1,8 @@
 """The report as one page of HTML that asks nobody for anything: no script, no font, no picture from elsewhere.
 
-`render` tells, in this order: what the range brought, every signal with its fate, what strategies earned in signals and in
-simulation, the equity, backtest against signals, why there was silence, what the data lacked, and the versions and digests to
-argue with.
+`render` tells, in this order: what the range brought, what strategies earned in signals and in simulation, the equity, backtest
+against signals, every signal with its fate, why there was silence, what the data lacked, and the versions and digests to argue
+with.
 """
 
 from __future__ import annotations
@@ -23,6 +23,13 @@ from goldsignal_pipeline.report.versions_part import versions_part
 from goldsignal_pipeline.report.words import NO_EDGE
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+_FATES: Final = {
+    "tp2_hit": "both targets",
+    "tp1_hit": "first target",
+    "sl_hit": "stopped",
+    "expired": "expired",
+    "missed": "missed",
+}
 _HEAD: Final = (
     '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
     f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
@@ -41,10 +48,10 @@ def render(facts: ReportFacts) -> str:
                  "R is what a trade risked; results are net of spread, slippage and swap."),
             element("p", NO_EDGE, kind="claim"),
             _brought(facts),
-            _signals(facts),
             _earned(facts),
             _equity(facts),
             _against(facts),
+            _signals(facts),
             _silence(facts.silence),
             _quality(facts.quality),
             versions_part(facts),
@@ -64,20 +71,20 @@ def _brought(facts: ReportFacts) -> Html:
 
 
 def _signals(facts: ReportFacts) -> Html:
-    headers = ("bar closed", "id", "strategy", "", "price", "stop", "targets", "evidence", "fate", "net R", "origin")
+    headers = ("bar closed", "id", "strategy", "", "price", "stop", "targets", "evidence", "fate", "net R", "found")
     rows = [
         (
-            _time(row["confirmed_at"], facts),
-            element("code", row["id"]),
+            element("span", _time(row["confirmed_at"], facts), kind="time"),
+            element("code", row["id"], kind="id"),
             f"{row['strategy']} {row['timeframe']}",
             row["direction"],
             Number(f"{row['reference']:.2f}"),
             Number(f"{row['stop']:.2f}"),
             Number(f"{row['take_profit_1']:.2f}, {row['take_profit_2']:.2f}"),
             row["evidence"],
-            RESULTS.get(row["status"], "open"),
+            _FATES.get(row["status"], "open"),
             _r(row["net_r"]),
-            "live" if row["origin"] == "live" else "found afterwards",
+            "live" if row["origin"] == "live" else "afterwards",
         )
         for row in facts.signals
     ]
