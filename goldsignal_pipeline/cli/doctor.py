@@ -63,11 +63,12 @@ def examine(*, online: bool) -> Iterator[Finding]:
 
 
 def _services(settings: Settings) -> Iterator[Finding]:
-    from goldsignal_pipeline.cli.doctor_machine import webserver_port
+    from goldsignal_pipeline.cli.doctor_machine import api_port, webserver_port
     from goldsignal_pipeline.cli.status_services import web_finding, web_state
 
     web = web_state(settings)
     yield webserver_port(settings, serving=web.answers)
+    yield api_port(settings, serving=web.api_answers)
     yield web_finding(web)
 
 

@@ -79,13 +79,13 @@ def time_zones() -> Finding:
 
 
 def webserver_port(settings: Settings, *, serving: bool) -> Finding:
-    """Is the port of the web page ours or free?"""
-    port = settings.webserver_port
-    if serving:
-        return ok("web port", f"our web page is served (wanted port {port})")
-    if ports.is_free(port, settings.webserver_host):
-        return ok("web port", f"{port} is free")
-    return note("web port", f"{port} is in use by another program", fix="`up` takes the next free one and says which.")
+    """Is the port of Dagster's page ours or free?"""
+    return _port("web port", settings.webserver_port, settings.webserver_host, serving=serving)
+
+
+def api_port(settings: Settings, *, serving: bool) -> Finding:
+    """Is the port of the API ours or free?"""
+    return _port("api port", settings.api_port, settings.api_host, serving=serving)
 
 
 def code_location() -> Finding:
@@ -101,6 +101,14 @@ def code_location() -> Finding:
             fix="Run `dagster definitions validate` in the project folder for the whole trace.",
         )
     return ok("code location", f"loads, {len(graph.get_all_asset_keys())} assets")
+
+
+def _port(name: str, port: int, host: str, *, serving: bool) -> Finding:
+    if serving:
+        return ok(name, f"our page is served (wanted port {port})")
+    if ports.is_free(port, host):
+        return ok(name, f"{port} is free")
+    return note(name, f"{port} is in use by another program", fix="`up` takes the next free one and says which.")
 
 
 def _differences(lock: Path) -> Iterator[tuple[str, str, str]]:

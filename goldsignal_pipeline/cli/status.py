@@ -79,7 +79,8 @@ def gather(settings: Settings, *, now: datetime) -> Status:
     else:
         _guarded(gathered, "database", lambda: _look_at_database(gathered, settings, addresses))
         _guarded(gathered, "daemon", lambda: _look_at_dagster(gathered, settings, addresses))
-    gathered.findings.append(status_services.web_finding(status_services.web_state(settings)))
+    web = status_services.web_state(settings)
+    gathered.findings += [status_services.web_finding(web), status_services.api_finding(web)]
     return gathered
 
 

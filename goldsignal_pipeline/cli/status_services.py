@@ -21,10 +21,12 @@ START_ALL: Final = "Run `goldsignal up`."
 
 @dataclass(frozen=True, slots=True)
 class WebState:
-    """Where the web page should be ("" when no `up` runs) and whether it is served."""
+    """Where Dagster's page and the API should be ("" when no `up` runs) and whether they are served."""
 
     address: str
     answers: bool
+    api_address: str = ""
+    api_answers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +42,19 @@ class RunLine:
 
 
 def web_state(settings: Settings) -> WebState:
-    """The web page of the running `up`."""
+    """The pages of the running `up`."""
     from goldsignal_pipeline.cli.services.record import read_record
-    from goldsignal_pipeline.cli.services.web import WebServer
+    from goldsignal_pipeline.cli.services.web import answers
 
     record = read_record(settings.home)
     if record is None or record.process() is None:
         return WebState("", answers=False)
-    server = WebServer(record.web_address)
-    try:
-        return WebState(record.web_address, answers=server.serves_page())
-    finally:
-        server.close()
+    return WebState(
+        record.web_address,
+        answers=answers(record.web_address),
+        api_address=record.api_address,
+        api_answers=answers(record.api_address),
+    )
 
 
 def running_addresses(settings: Settings) -> Addresses | None:
@@ -73,6 +76,15 @@ def web_finding(web: WebState) -> Finding:
     if not web.answers:
         return problem("web page", f"{web.address} does not answer", fix="See logs/web-server.log; `goldsignal up` again.")
     return ok("web page", web.address)
+
+
+def api_finding(web: WebState) -> Finding:
+    """Are the API and the chart served?"""
+    if not web.api_address:
+        return problem("api", "no `goldsignal up` runs", fix=START_ALL)
+    if not web.api_answers:
+        return problem("api", f"{web.api_address} does not answer", fix="See logs/api.log; `goldsignal up` again.")
+    return ok("api", f"{web.api_address}, the chart is its page")
 
 
 def daemon_finding(instance: DagsterInstance, *, now: datetime) -> Finding:

@@ -124,7 +124,8 @@ def _stay(stack: Stack) -> None:
 
 
 def _tell_ready(output: Output, stack: Stack, filled: dict[str, Any], *, seconds: float, once: bool) -> None:
-    payload = {"page": stack.web_address, "seconds": round(seconds, 1), "filled": filled, "stays": not once}
+    pages = {"page": stack.web_address, "api": stack.api_address}
+    payload = {**pages, "seconds": round(seconds, 1), "filled": filled, "stays": not once}
 
     def render(console: Console) -> None:
         if "overview" in filled:
@@ -133,6 +134,8 @@ def _tell_ready(output: Output, stack: Stack, filled: dict[str, Any], *, seconds
             console.print()
             render_overview(console, filled["overview"], zone=stack.settings.display_zone, symbol=filled["symbol"])
         console.print(f"\nReady after {span_text(seconds)}.", style="bold green")
+        console.print(f"  Chart     {stack.api_address}")
+        console.print(f"  API       {stack.api_address}/openapi.json")
         console.print(f"  Dagster   {stack.web_address}")
         for name, path in PAGES.items():
             console.print(f"  {name:<8}  {stack.web_address}{path}")

@@ -67,9 +67,10 @@ def test_a_web_port_that_another_program_holds_is_named() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        settings = Settings(webserver_port=other.getsockname()[1])
-        assert doctor_machine.webserver_port(settings, serving=False).level is Level.NOTE
-        assert doctor_machine.webserver_port(settings, serving=True).level is Level.OK
+        settings = Settings(webserver_port=other.getsockname()[1], api_port=other.getsockname()[1])
+        for look in (doctor_machine.webserver_port, doctor_machine.api_port):
+            assert look(settings, serving=False).level is Level.NOTE
+            assert look(settings, serving=True).level is Level.OK
 
 
 @pytest.mark.fault("time")

@@ -148,7 +148,9 @@ def test_the_words_of_a_failed_service_begin_with_the_first_error_of_its_last_st
 
 
 def test_a_recycled_pid_is_not_taken_for_the_running_up(tmp_path: Path) -> None:
-    record = write_record(tmp_path, mark="m", web_address="http://127.0.0.1:3000", code_server_port=1)
+    record = write_record(
+        tmp_path, mark="m", web_address="http://127.0.0.1:3000", code_server_port=1, api_address="http://127.0.0.1:8000"
+    )
     assert read_record(tmp_path) == record
     assert record.process() is not None
     assert UpRecord(os.getpid(), record.created - 5, "m", "", 1).process() is None

@@ -21,6 +21,7 @@ import pytest
 from goldsignal_pipeline.cli.services.addresses import libpq_url
 from goldsignal_pipeline.cli.services.processes import kill_marked, marked_processes
 from goldsignal_pipeline.cli.services.record import read_record
+from goldsignal_pipeline.cli.services.web import answers
 from goldsignal_pipeline.storage import ports
 from goldsignal_pipeline.storage.embedded import EmbeddedServer
 from goldsignal_pipeline.storage.server_processes import server_processes
@@ -85,6 +86,12 @@ class Up:
         record = read_record(self.home)
         assert record is not None
         return record.web_address
+
+    @property
+    def chart(self) -> str:
+        record = read_record(self.home)
+        assert record is not None
+        return record.api_address
 
     def service(self, part: str) -> psutil.Process:
         found = []
@@ -165,7 +172,7 @@ def test_killed_services_come_back_and_ctrl_c_leaves_nothing_not_even_a_running_
     up = Up(home, port=port, **TELEGRAM).wait_ready()
     lost = up.launch("slow")
     wait_until(lambda: run_status(home, lost) == "STARTED", "run started")
-    for part in ("grpc", "dagster_webserver", "dagster._daemon", "services.sending"):
+    for part in ("grpc", "dagster_webserver", "dagster._daemon", "services.sending", "services.serving"):
         up.service(part).kill()
     os.kill(int((EmbeddedServer(home).data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
     for name in (
@@ -174,6 +181,7 @@ def test_killed_services_come_back_and_ctrl_c_leaves_nothing_not_even_a_running_
         "web server was started again",
         "daemon was started again",
         "alert sender was started again",
+        "api was started again",
     ):
         wait_until(lambda name=name: name in up.text, name)
     wait_until(lambda: run_status(home, lost) == "FAILURE", "the lost run is reported")
@@ -183,6 +191,9 @@ def test_killed_services_come_back_and_ctrl_c_leaves_nothing_not_even_a_running_
     assert "runs already" in second.text
 
     wait_until(up.answers, "the code server behind the page")
+    wait_until(lambda: answers(up.chart), "the chart")
+    health = httpx.get(f"{up.chart}/health", timeout=30).json()
+    assert (health["database"], health["daemon"]["age_seconds"] < 120) == ("connected", True), health
     mark, run_id = up.mark, up.launch("slow")
     wait_until(lambda: run_status(home, run_id) == "STARTED", "run started")
     assert up.end() == 0, up.text

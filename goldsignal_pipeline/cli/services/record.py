@@ -22,13 +22,14 @@ from goldsignal_pipeline.storage.private_files import write_private
 
 @dataclass(frozen=True)
 class UpRecord:
-    """One `up`: its process (pid and start in Unix seconds), its mark, the web address and the code server's port."""
+    """One `up`: its process (pid and start in Unix seconds), its mark, Dagster's page, the code server's port, and the API."""
 
     pid: int
     created: float
     mark: str
     web_address: str
     code_server_port: int
+    api_address: str = ""
 
     def process(self) -> psutil.Process | None:
         """The running `up`; None when it is gone or the pid belongs to another program by now."""
@@ -48,10 +49,10 @@ def read_record(home: Path) -> UpRecord | None:
         return None
 
 
-def write_record(home: Path, *, mark: str, web_address: str, code_server_port: int) -> UpRecord:
+def write_record(home: Path, *, mark: str, web_address: str, code_server_port: int, api_address: str) -> UpRecord:
     """Record this process as the running `up`."""
     created = psutil.Process().create_time()
-    record = UpRecord(os.getpid(), created, mark, web_address, code_server_port)
+    record = UpRecord(os.getpid(), created, mark, web_address, code_server_port, api_address)
     write_private(record_path(home), json.dumps(asdict(record)))
     return record
 

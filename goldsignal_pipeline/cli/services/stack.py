@@ -3,7 +3,7 @@
 1. What a killed `up` left behind is ended (`Stack._clear_leftovers`).
 2. The database server starts, or the user's own is checked (`_open_database`).
 3. The code server starts and loads the definitions while the schema is migrated (`_start_code_server`, `_migrate`).
-4. Web server and daemon start; the page must be served and the definitions must have loaded (`_start_dagster`).
+4. API, web server and daemon start; the pages must be served and the definitions must have loaded (`_start_dagster`).
 5. A watcher starts again what dies, later each time, and gives up loudly (`_watch`).
 6. `fill` brings the first data in a process of its own.
 7. `stop` cancels runs in flight, ends all processes politely, kills what stays, and stops the database last.
@@ -38,7 +38,7 @@ from goldsignal_pipeline.cli.services.addresses import (
 from goldsignal_pipeline.cli.services.processes import Service, kill_marked, service_environment, wait_all
 from goldsignal_pipeline.cli.services.record import forget_record, read_record, write_record
 from goldsignal_pipeline.cli.services.runs import report_lost_runs, runs_in_flight, runs_without_process
-from goldsignal_pipeline.cli.services.web import WebServer
+from goldsignal_pipeline.cli.services.web import WebServer, answers
 from goldsignal_pipeline.errors import GoldSignalError, ServiceError
 from goldsignal_pipeline.storage import ports
 from goldsignal_pipeline.storage.embedded import HOST, EmbeddedServer
@@ -51,6 +51,7 @@ logger = logging.getLogger(__name__)
 DEFINITIONS_MODULE: Final = "goldsignal_pipeline.definitions"
 LOCATION: Final = "goldsignal"
 SENDER: Final = "alert sender"
+API: Final = "api"
 _READY_SECONDS: Final = 120.0
 _CANCEL_SECONDS: Final = 8.0
 _END_SECONDS: Final = 15.0
@@ -88,6 +89,7 @@ class Stack:
         self._addresses: Addresses | None = None
         self._web: WebServer | None = None
         self._code_port = 0
+        self._api_address = ""
 
     @property
     def addresses(self) -> Addresses:
@@ -101,6 +103,11 @@ class Stack:
         """Address of the Dagster page; known after the start."""
         return "" if self._web is None else self._web.address
 
+    @property
+    def api_address(self) -> str:
+        """Address of the API and the chart page; known after the start."""
+        return self._api_address
+
     def start(self) -> None:
         """Start everything; returns when the page is served and the definitions have loaded. Raises what went wrong."""
         lost = self._clear_leftovers()
@@ -111,9 +118,16 @@ class Stack:
         self._prepare_dagster_home()
         web_port = self._choose_ports(lost)
         self._services = self._describe_services(web_port)
-        write_record(self.home, mark=self._mark, web_address=self._web_at(web_port), code_server_port=self._code_port)
+        write_record(
+            self.home,
+            mark=self._mark,
+            web_address=_address(self.settings.webserver_host, web_port),
+            api_address=self._api_address,
+            code_server_port=self._code_port,
+        )
         self._services["code server"].start()
         self._migrate()
+        self._services[API].start()
         url = self.addresses.dagster_url
         lost_runs = runs_in_flight(url, code_server_port=self._code_port) + runs_without_process(url)
         report_lost_runs(lost_runs, self._environment)
@@ -179,33 +193,35 @@ class Stack:
         """Choose the code server's port (the earlier one where free, so that lost runs are found by it) and the page's."""
         free = earlier_code_port is not None and ports.is_free(earlier_code_port)
         self._code_port = earlier_code_port if free and earlier_code_port else ports.free_for(self.home, "code server")
-        wanted = self.settings.webserver_port
-        port = ports.first_free(wanted, self.settings.webserver_host)
-        if port != wanted:
-            self._say(f"Port {wanted} is in use, the page takes {port}")
+        port = self._free_port(self.settings.webserver_port, self.settings.webserver_host, taker="the page")
         workspace = (
             f"load_from:\n  - grpc_server:\n      host: {HOST}\n      port: {self._code_port}\n      location_name: {LOCATION}\n"
         )
         (self.addresses.dagster_home / "workspace.yaml").write_text(workspace, encoding="utf-8")
         return port
 
-    def _web_at(self, port: int) -> str:
-        host = self.settings.webserver_host
-        return f"http://{HOST if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104  # compared, not listened on
+    def _free_port(self, wanted: int, host: str, *, taker: str) -> int:
+        port = ports.first_free(wanted, host)
+        if port != wanted:
+            self._say(f"Port {wanted} is in use, {taker} takes {port}")
+        return port
 
     def _describe_services(self, web_port: int) -> dict[str, Service]:
+        from goldsignal_pipeline.cli.services import sending, serving  # a module that was imported cannot be run cleanly
+
         workspace = str(self.addresses.dagster_home / "workspace.yaml")
         quiet = ["--log-level", "warning"]
         code = ["api", "grpc", "-m", self._options.module, "-h", HOST, "-p", str(self._code_port), "--location-name", LOCATION]
         web = ["-w", workspace, "-h", self.settings.webserver_host, "-p", str(web_port), "--dagster-log-level", "warning"]
+        api_port = self._free_port(self.settings.api_port, self.settings.api_host, taker="the API")
+        self._api_address = _address(self.settings.api_host, api_port)
         services = {
+            API: self._service(API, serving.command(host=self.settings.api_host, port=api_port)),
             "code server": self._service("code server", [sys.executable, "-m", "dagster", *code, *quiet]),
             "web server": self._service("web server", [sys.executable, "-m", "dagster_webserver", *web]),
             "daemon": self._service("daemon", [sys.executable, "-m", "dagster._daemon", "run", "-w", workspace]),
         }
         if self.settings.sends_alerts:
-            from goldsignal_pipeline.cli.services import sending  # a module that was imported cannot be run cleanly
-
             configured_channels(self.settings)  # an address that no service has is told before anything runs
             services[SENDER] = self._service(SENDER, sending.command())
         return services
@@ -229,7 +245,7 @@ class Stack:
         self._say("The code server answers")
 
     def _start_dagster(self, web_port: int) -> None:
-        self._web = WebServer(self._web_at(web_port))
+        self._web = WebServer(_address(self.settings.webserver_host, web_port))
         for name in ("web server", "daemon"):
             self._services[name].start()
         deadline = time.monotonic() + _READY_SECONDS
@@ -238,6 +254,10 @@ class Stack:
             time.sleep(0.1)
         self._web.check_code_loaded()
         self._require_running(self._services["daemon"], deadline)
+        while not answers(self._api_address):
+            self._require_running(self._services[API], deadline)
+            time.sleep(0.1)
+        self._say(f"The chart and the API are served at {self._api_address}")
         if SENDER in self._services:
             self._services[SENDER].start()
             self._say("Alerts are sent")
@@ -355,6 +375,11 @@ def bring_down(home: Path, *, say: Callable[[str], None]) -> bool:
     keep_running(home, False)
     forget_record(home)
     return bool(ended) or found
+
+
+def _address(host: str, port: int) -> str:
+    shown = HOST if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104  # compared, not listened on
+    return f"http://{shown}:{port}"
 
 
 def _listens(port: int) -> bool:

@@ -20,6 +20,14 @@ mutation ($ids: [String!]!, $policy: TerminateRunPolicy!) {
 """
 
 
+def answers(address: str) -> bool:
+    """Whether a server at an address such as http://127.0.0.1:8000 serves its page."""
+    try:
+        return httpx.get(address, timeout=2.0, trust_env=False).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
 class WebServer:
     """Dagster's web server at an address such as http://127.0.0.1:3000."""
 
