@@ -23,6 +23,7 @@ import httpx
 from websockets.sync.client import ClientConnection, connect
 
 PATIENCE_SECONDS = 60.0
+"""A page of Dagster draws itself late, and so does any page on a busy machine."""
 FLAGS = (
     "--headless",
     "--disable-gpu",
@@ -111,6 +112,13 @@ class Page:
         """Say that the system is `light` or `dark`."""
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
 
+    def forget(self, address: str) -> None:
+        """Forget what pages of this address have remembered, and what was kept of them."""
+        self.call("Page.navigate", url="about:blank")
+        self.call("Storage.clearDataForOrigin", origin=address, storageTypes="local_storage")
+        self.complaints.clear()
+        self.requests.clear()
+
     def open(self, address: str) -> None:
         """Go to an address."""
         self.call("Page.navigate", url=address)
@@ -137,8 +145,9 @@ class Page:
     def press(self, key: str) -> None:
         """Press a key of the keyboard."""
         text = key if len(key) == 1 else "\r" if key == "Enter" else ""
-        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text)
-        self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+        code = {"Enter": 13, "Escape": 27}.get(key, 0)
+        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, text=text, windowsVirtualKeyCode=code)
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=code)
 
     def picture(self, *, whole: bool = False) -> bytes:
         """The page as PNG, what lies below the window included when `whole`."""

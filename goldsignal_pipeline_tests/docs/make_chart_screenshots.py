@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from goldsignal_pipeline_tests.browser import Page, browser_page
 from goldsignal_pipeline_tests.docs.make_screenshots import FOLDER, LARGEST_BYTES, reduced
 
-LOADED = "document.querySelector('[data-loaded]')"
+LOADED = "!!document.querySelector('[data-loaded]')"
 EXPLAIN = "document.querySelector('#last-outcomes button').click()"
-EXPLAINED = "document.querySelector('.explanation table')"
+EXPLAINED = "!!document.querySelector('.explanation table')"
 
 
 @dataclass(frozen=True)

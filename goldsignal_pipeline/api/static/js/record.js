@@ -1,9 +1,9 @@
 // What the pages ask of the API, in the form they use: the only place that knows its paths and the names of its fields.
 import { everyRow, get } from "./api.js";
-import { iso, many, seconds, time, words } from "./format.js";
+import { duration, iso, many, seconds, time, words } from "./format.js";
 
 const SILENCE_DAYS = 30;
-const PAGE_ROWS = 500;
+const PAGE_ROWS = 1000;
 const LONGEST_SESSION_DAYS = 1000;
 const LAST_OUTCOMES = 10;
 const RECORD_START = "2003-05-01T00:00:00Z";
@@ -71,16 +71,22 @@ export async function gaps({ symbol, from, until }) {
     label: `${gap.missing_bars} missing: ${words(gap.reason)}` }));
 }
 
-/** The state of the feed in words. */
+/** The state of the feed in words; a service that is not well answers 503 with its reasons. */
 export async function health() {
-  const found = await get("/health", {}, { accept: [200, 503] });
-  const ok = found.status === "ok";
-  const facts = [["Database", found.database]];
-  return { ok, short: ok ? "feed alive" : "needs a look", told: ok ? "The feed is alive." : "Not all is well.", facts, reasons: found.reasons ?? [] };
+  const { status, database, symbol, feed, daemon, reasons } = await get("/health", {}, { accept: [200, 503] });
+  const fed = feed !== null && feed.age_minutes <= feed.tolerated_minutes;
+  const facts = [["Database", database]];
+  if (feed) {
+    facts.push(["Newest bar closed", time(feed.newest_close)], ["Age, trading time", duration(feed.age_minutes)], ["Market", feed.market_open ? "open" : "closed"]);
+  }
+  if (daemon) facts.push(["Daemon seen", `${duration(daemon.age_seconds / 60)} ago`]);
+  const short = fed ? (feed.market_open ? "feed alive" : "feed alive, market closed") : feed ? "feed late" : database === "connected" ? "no feed yet" : "database down";
+  const told = fed ? `The feed of ${symbol} is alive.` : `The feed of ${symbol} is not alive.`;
+  return { ok: status === "ok", fed, short, told, facts, reasons };
 }
 
 /** What stands in the place of health when nothing answers. */
-export const noHealth = (error) => ({ ok: false, short: "no answer", told: error.message, facts: [["Asked", time(Date.now() / 1000, "clock")]], reasons: [] });
+export const noHealth = (error) => ({ ok: false, fed: false, short: "no answer", told: error.message, facts: [["Asked", time(Date.now() / 1000, "clock")]], reasons: [] });
 
 export const performance = (symbol) => get("/page/performance", { symbol });
 export const breakdown = ({ symbol, strategy, kind }) => get("/page/breakdown", { symbol, strategy: strategy || null, kind });

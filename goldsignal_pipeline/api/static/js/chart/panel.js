@@ -74,9 +74,9 @@ export function showOutcomes(outcomes, { explain, why }) {
 
 export function showFeed(health) {
   const pill = byId("feed-pill");
-  pill.className = `pill ${health.ok ? "good" : "bad"}`;
+  pill.className = `pill ${health.ok ? "good" : health.fed ? "gold" : "bad"}`;
   pill.textContent = health.short;
-  put(body("feed"), make("p", { class: health.ok ? "good" : "bad" }, health.told), make("dl", { class: "levels" },
+  put(body("feed"), make("p", { class: health.fed ? "good" : "bad" }, health.told), make("dl", { class: "levels" },
     health.facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))),
   health.reasons.map((reason) => make("p", { class: "small bad" }, reason)));
 }
