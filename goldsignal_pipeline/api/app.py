@@ -20,7 +20,7 @@ from goldsignal_pipeline.api import errors
 from goldsignal_pipeline.api.database import Readers
 from goldsignal_pipeline.api.known_parameters import refuse_unknown
 from goldsignal_pipeline.api.orchestrator import DagsterRecord, Orchestrator
-from goldsignal_pipeline.api.routes import chart_page, health, market, metrics, performance_page, results, signals
+from goldsignal_pipeline.api.routes import chart_page, health, market, metrics, news, performance_page, results, signals
 from goldsignal_pipeline.api.security import LOOPBACK, Guard, require_token
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _ROUTERS: Final[tuple[APIRouter, ...]] = (
     market.router,
     signals.router,
     results.router,
+    news.router,
     chart_page.router,
     performance_page.router,
 )

@@ -1,4 +1,4 @@
-"""Log lines of the command line: standard-library records through loguru to standard error, secrets masked.
+"""Log lines of the command line and the API: standard-library records through loguru to standard error, secrets masked.
 
 Traces of unexpected errors go to `logs/cli.log` in the home folder. loguru and the masker are imported with the first use.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,7 +29,7 @@ def configure(settings: Settings) -> None:
 
     from goldsignal_pipeline.providers.redaction import RedactingFilter
 
-    _secrets.update(_secret_values(settings))
+    _secrets.update(settings.secrets())
     logger.remove()
     logger.add(
         sys.stderr,
@@ -82,12 +81,3 @@ class _LoguruHandler(logging.Handler):
         # A masked trace arrives as text, because the exception itself would print its original.
         text = record.getMessage() + (f"\n{record.exc_text}" if record.exc_text and not record.exc_info else "")
         logger.bind(logger=record.name).opt(exception=record.exc_info).log(level, "{}", text)
-
-
-def _secret_values(settings: Settings) -> Iterable[str]:
-    from pydantic import SecretStr
-
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        if isinstance(value, SecretStr):
-            yield value.get_secret_value()

@@ -16,7 +16,7 @@ PATIENCE_SECONDS = 30.0
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
     """The address at which the application answers."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
