@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
 from goldsignal_pipeline.api.app import create_app
 from goldsignal_pipeline.storage.database import Database
+from goldsignal_pipeline_tests.api.graph_served import Told, settings_of
 from goldsignal_pipeline_tests.api.serving import served
 from goldsignal_pipeline_tests.browser import Page, browser_page, chromium
-from goldsignal_pipeline_tests.graph import NOW, SETTINGS, SYMBOL
+from goldsignal_pipeline_tests.graph import NOW, SYMBOL
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="needs Chromium")
 
@@ -42,21 +41,10 @@ REVEAL = (
 EXPLAINED = "!!document.querySelector('dialog[open] .explanation table')"
 
 
-class Lively:
-    """A Dagster whose daemon lives."""
-
-    def heartbeat(self) -> datetime | None:
-        return NOW
-
-    def successes(self) -> dict[str, datetime]:
-        return {}
-
-
 @pytest.fixture(scope="module")
 def address(filled_graph: Database) -> Iterator[str]:
-    url = SecretStr(filled_graph.url.render_as_string(hide_password=False))
-    settings = SETTINGS.model_copy(update={"database_url": url, "level_offset": Decimal("0.35")})
-    with served(create_app(settings, clock=lambda: NOW, orchestrator=Lively())) as address:
+    settings = settings_of(filled_graph, level_offset=Decimal("0.35"))
+    with served(create_app(settings, clock=lambda: NOW, orchestrator=Told())) as address:
         yield address
 
 
@@ -162,7 +150,8 @@ def test_the_slider_shows_only_what_was_known_then(page: Page) -> None:
     then = page.value(f"{VIEW}.trades.signals.at(-1)")
     assert (then["status"], then["ended_at"], then["net_r"]) == ("active", None, None)
     assert page.value(BARS) < 1500
-    assert chosen["strategy"].replace("_", " ") in page.value("document.querySelector('#open-signals .body').innerText")
+    name = json.dumps(chosen["strategy"].replace("_", " "))
+    page.until(f"document.querySelector('#open-signals .body').innerText.includes({name})")
     page.value("document.querySelector('#as-of-now').click()")
     page.until(
         f"{BARS} === 1500 && !document.querySelector('[data-notice=as-of]') && {VIEW}.trades.signals.at(-1).status !== 'active'"
@@ -225,7 +214,7 @@ def test_every_card_of_the_performance_page_is_filled(page: Page, address: str) 
     trades = api(address, "/page/breakdown", symbol=SYMBOL, kind="backtest")["trades"]
     assert sum(cells) == trades
     assert page.value("document.querySelectorAll('#rolling rect').length") > 0
-    assert "turned away" in page.value("document.querySelector('#silence').innerText")
+    assert "setup" in page.value("document.querySelector('#silence').innerText")
     before = page.value("document.querySelector('#fan').innerText")
     page.value("document.querySelector('#kind button').click()")
     page.until(f"document.querySelector('#fan').innerText !== {json.dumps(before)}")

@@ -14,6 +14,8 @@ from goldsignal_pipeline_tests.browser import Page, browser_page
 from goldsignal_pipeline_tests.docs.make_screenshots import FOLDER, LARGEST_BYTES, reduced
 
 LOADED = "!!document.querySelector('[data-loaded]')"
+# The newest signal is chosen, as by the key P.
+CHOOSE = "document.querySelector('#chart').dispatchEvent(new KeyboardEvent('keydown', { key: 'p' }))"
 EXPLAIN = "document.querySelector('#last-outcomes button').click()"
 EXPLAINED = "!!document.querySelector('.explanation table')"
 
@@ -36,10 +38,10 @@ class Picture:
 
 
 PICTURES = (
-    Picture("chart-light"),
-    Picture("chart-dark", theme="dark"),
-    Picture("chart-phone", width=390, height=844),
-    Picture("chart-phone-dark", width=390, height=844, theme="dark"),
+    Picture("chart-light", act=CHOOSE),
+    Picture("chart-dark", theme="dark", act=CHOOSE),
+    Picture("chart-phone", width=390, height=844, act=CHOOSE),
+    Picture("chart-phone-dark", width=390, height=844, theme="dark", act=CHOOSE),
     Picture("explanation", act=EXPLAIN, done=EXPLAINED),
     Picture("explanation-phone", width=390, height=844, act=EXPLAIN, done=EXPLAINED),
     Picture("performance-light", "/performance.html", height=1500),

@@ -10,6 +10,7 @@ import pytest
 
 from goldsignal_pipeline.market.reasons import MissingReason, RejectReason
 from goldsignal_pipeline.settings import PREFIX, PROJECT_ROOT, Settings
+from goldsignal_pipeline_tests.docs.make_chart_screenshots import PICTURES
 from goldsignal_pipeline_tests.docs.make_screenshots import FOLDER, LARGEST_BYTES, pictures
 from goldsignal_pipeline_tests.docs.pages import DOCS, pages
 
@@ -63,7 +64,7 @@ def test_the_calendars_figures_are_those_of_the_table() -> None:
 
 
 def test_the_pictures_are_there_and_small() -> None:
-    for picture in pictures("2025-01"):
+    for picture in (*pictures("2025-01"), *PICTURES):
         assert 0 < (FOLDER / f"{picture.name}.png").stat().st_size < LARGEST_BYTES
 
 

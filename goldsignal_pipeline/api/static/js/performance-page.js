@@ -1,6 +1,6 @@
 // The performance page: asks once per choice of market, strategy and kind of trades, and fills its cards.
 import { byId, make, put } from "./dom.js";
-import { useZone, words } from "./format.js";
+import { seconds, useZone, words } from "./format.js";
 import { notice, tellFailure } from "./notices.js";
 import * as cards from "./performance/cards.js";
 import { remember, remembered } from "./preferences.js";
@@ -41,7 +41,7 @@ async function show(own) {
   turn += 1;
   const mine = turn;
   try {
-    const [found, silence] = await Promise.all([record.performance(chosen.symbol), record.silence(chosen.symbol)]);
+    const [found, silence] = await Promise.all([record.performance(chosen.symbol), record.silence(chosen.symbol, { end: lastHeld(own) })]);
     if (mine !== turn) return;
     fill("equity", cards.equity(found.signals, found.backtests));
     fill("compare", cards.compare(found.side_by_side));
@@ -54,6 +54,12 @@ async function show(own) {
     for (const card of document.querySelectorAll(".card .body")) put(card, make("p", { class: "empty" }, error.message));
   }
   byId("cards").dataset.loaded = chosen.symbol;
+}
+
+/** Just after the newest bar held, in seconds: what follows is no silence but a record that ends. */
+function lastHeld(own) {
+  const newest = own.symbols.find((one) => one.symbol === chosen.symbol)?.newest;
+  return newest ? Math.min(Date.now() / 1000, seconds(newest) + 86_400) : undefined;
 }
 
 async function showBreakdown() {

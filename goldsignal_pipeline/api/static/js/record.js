@@ -68,7 +68,7 @@ export async function sessions({ from, until }) {
 export async function gaps({ symbol, from, until }) {
   const found = await everyRow("/gaps", { symbol, start: iso(from), end: iso(until ?? FUTURE()), limit: PAGE_ROWS }, "gaps");
   return found.map((gap) => ({ from: seconds(gap.start), to: seconds(gap.end), missing: gap.missing_bars, reason: gap.reason,
-    label: `${gap.missing_bars} missing: ${words(gap.reason)}` }));
+    label: `${gap.missing_bars.toLocaleString("en-GB")} missing: ${words(gap.reason)}` }));
 }
 
 /** The state of the feed in words; a service that is not well answers 503 with its reasons. */

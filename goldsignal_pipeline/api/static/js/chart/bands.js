@@ -29,18 +29,23 @@ export class Bands {
         for (const [from, to] of spans) this._shade(context, this._place(from), this._place(to), width, height);
       }
     }
-    let labelled = -Infinity;
-    for (const gap of this.gaps) {
-      const x = this._place(gap.from);
-      const end = this._place(gap.to);
-      if (x === null || end < 0 || x > width) continue;
-      this._hatch(context, x - 1, Math.max(3, end - x), height);
-      if (x - labelled > 130) {
-        context.fillStyle = this.colours.soft;
-        context.font = "11px system-ui, sans-serif";
-        context.fillText(gap.label, Math.min(x + 5, width - context.measureText(gap.label).width - 4), 14);
-        labelled = x;
-      }
+    const seen = this.gaps.map((gap) => ({ gap, x: this._place(gap.from), end: this._place(gap.to) }))
+      .filter(({ x, end }) => x !== null && end >= 0 && x <= width);
+    for (const { x, end } of seen) this._hatch(context, x - 1, Math.max(3, end - x), height);
+    this._label(context, seen.sort((one, other) => other.gap.missing - one.gap.missing), width);
+  }
+
+  /** Name the gaps, the largest first, wherever there is room. */
+  _label(context, seen, width) {
+    context.fillStyle = this.colours.soft;
+    context.font = "11px system-ui, sans-serif";
+    const taken = [];
+    for (const { gap, x } of seen) {
+      const wide = context.measureText(gap.label).width;
+      const at = Math.max(2, Math.min(x + 5, width - wide - 4));
+      if (taken.some(([from, to]) => at < to + 6 && at + wide > from - 6)) continue;
+      context.fillText(gap.label, at, 14);
+      taken.push([at, at + wide]);
     }
   }
 

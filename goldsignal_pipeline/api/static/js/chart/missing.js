@@ -8,7 +8,7 @@ export function showMissing(gaps, bars, range) {
     return;
   }
   const at = (position) => bars.time[Math.min(bars.length - 1, Math.max(0, Math.floor(position)))];
-  const [from, to] = [at(range.from), at(range.to)];
+  const [from, to] = [at(range.from), range.to >= bars.length - 1 ? Infinity : at(range.to)];
   const counts = new Map();
   for (const gap of gaps) {
     if (gap.to > from && gap.from <= to) counts.set(gap.reason, (counts.get(gap.reason) ?? 0) + gap.missing);

@@ -38,7 +38,7 @@ function openSignal(signal, close, own, now) {
   const left = seconds(signal.deadline) - now;
   const shift = Number(own.level_offset);
   const level = (name, value, distance) => make("div", {}, make("dt", {}, name), make("dd", { class: "number" }, price(value),
-    shift ? make("span", { class: "soft" }, ` (yours ${price(Number(value) + shift)})`) : null,
+    shift ? make("div", { class: "soft" }, `yours ${price(Number(value) + shift)}`) : null,
     distance === null ? null : make("div", { class: "soft" }, distance >= 0 ? `${distance.toFixed(2)} away` : `${(-distance).toFixed(2)} beyond`)));
   const share = (value) => `${Math.min(100, Math.max(0, at.share(value) * 100)).toFixed(1)}%`;
   return [

@@ -5,14 +5,14 @@ import { faint } from "../theme.js";
 const REACH = 22;
 
 export class Trades {
-  constructor(place, level, extreme) {
+  constructor(place, positionOf, level, extreme) {
     this._place = place; // (second) => x
+    this._positionOf = positionOf; // (second) => position among the bars
     this._level = level; // (price) => y
     this._extreme = extreme; // (second, "high" | "low") => y of the bar that opens then, or of its neighbour
     this.signals = [];
     this.chosen = null;
     this.colours = {};
-    this.known = Infinity;
     const below = { draw() {}, drawBackground: (target) => target.useMediaCoordinateSpace((scope) => this._zones(scope)) };
     const above = { draw: (target) => target.useMediaCoordinateSpace((scope) => this._lines(scope)) };
     this._views = [{ zOrder: () => "bottom", renderer: () => below }, { zOrder: () => "top", renderer: () => above }];
@@ -26,6 +26,26 @@ export class Trades {
 
   paneViews() {
     return this._views;
+  }
+
+  /** The plans that stand out belong into the picture whole, not only as far as the bars reach. */
+  autoscaleInfo(first, last) {
+    const prices = this.signals.filter((signal) => this._isStrong(signal))
+      .filter((signal) => this._positionOf(this._until(signal)) >= first && this._positionOf(this._from(signal)) <= last)
+      .flatMap((signal) => [Number(signal.stop), Number(signal.take_profit_2)]);
+    return prices.length ? { priceRange: { minValue: Math.min(...prices), maxValue: Math.max(...prices) } } : null;
+  }
+
+  _isStrong(signal) {
+    return signal.id === this.chosen || signal.status === "active";
+  }
+
+  _from(signal) {
+    return seconds(signal.filled_at ?? signal.confirmed_at);
+  }
+
+  _until(signal) {
+    return Math.max(this._from(signal), seconds(signal.ended_at ?? signal.deadline));
   }
 
   /** The signal whose arrow or zone is nearest to a point; null when none is near. */
@@ -54,10 +74,8 @@ export class Trades {
   }
 
   _zone(signal) {
-    const from = seconds(signal.filled_at ?? signal.confirmed_at);
-    const until = seconds(signal.ended_at ?? signal.deadline);
-    const x = this._place(from);
-    const end = this._place(Math.max(until, from));
+    const x = this._place(this._from(signal));
+    const end = this._place(this._until(signal));
     if (x === null || end === null) return null;
     const [entry, stop, first, second] = [signal.reference, signal.stop, signal.take_profit_1, signal.take_profit_2]
       .map((price) => this._level(Number(price)));
@@ -68,7 +86,7 @@ export class Trades {
     for (const signal of this.signals) {
       const zone = this._zone(signal);
       if (!zone || zone.end < 0 || zone.x > mediaSize.width) continue;
-      const strong = signal.id === this.chosen || signal.status === "active";
+      const strong = this._isStrong(signal);
       const width = zone.end - zone.x;
       const outcome = this.colours[tone(signal)];
       context.fillStyle = faint(this.colours.good, strong ? 0.2 : 0.08);
@@ -88,7 +106,7 @@ export class Trades {
       if (arrow && arrow.x > -20 && arrow.x < mediaSize.width + 20) this._drawArrow(context, arrow, signal);
       const zone = this._zone(signal);
       if (!zone || zone.end < 0 || zone.x > mediaSize.width) continue;
-      if (signal.id === this.chosen || signal.status === "active") this._plan(context, mediaSize, signal, zone);
+      if (this._isStrong(signal)) this._plan(context, mediaSize, signal, zone);
     }
   }
 

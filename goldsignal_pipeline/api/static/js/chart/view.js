@@ -26,7 +26,7 @@ export class View {
     this.series = this.chart.addSeries(CandlestickSeries, { priceLineVisible: true, priceFormat: { type: "price", precision: 2, minMove: 0.01 } });
     const place = (second) => this.x(second);
     this.bands = new Bands(place);
-    this.trades = new Trades(place, (value) => this.series.priceToCoordinate(value), (second, side) => this._extreme(second, side));
+    this.trades = new Trades(place, (second) => this.bars.position(second, this.length), (value) => this.series.priceToCoordinate(value), (second, side) => this._extreme(second, side));
     this.series.attachPrimitive(this.bands);
     this.series.attachPrimitive(this.trades);
     this.recolour();

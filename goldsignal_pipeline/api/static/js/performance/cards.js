@@ -115,7 +115,7 @@ export function silence(found) {
   const turned = found.turned_away.map((row) => [words(row.strategy), words(row.reason), row.setups, row.by_this_alone]);
   const near = found.near_misses.map((row) => [words(row.strategy), words(row.condition), row.count, time(row.nearest_at)]);
   return [
-    make("p", {}, `In the last ${many(found.days, "day")}: ${many(found.accepted, "signal")} given, `
+    make("p", {}, `In the last ${many(found.days, "day")} held: ${many(found.accepted, "signal")} given, `
       + `${many(found.turned_away.reduce((sum, row) => sum + row.setups, 0), "setup")} turned away, ${many(found.near_misses.reduce((sum, row) => sum + row.count, 0), "near miss", "near misses")}.`),
     turned.length > 0 && table("Turned away by the gate", [["Strategy", false], ["First rule that failed", false], ["Setups", true], ["by it alone", true]], turned),
     near.length > 0 && [make("h3", {}, "Nearly a setup"), table("Near misses", [["Strategy", false], ["Trigger that failed", false], ["Count", true], ["Nearest", false]], near)],
