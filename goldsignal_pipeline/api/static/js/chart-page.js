@@ -23,7 +23,7 @@ const OLDER_BARS = 3000;
 const MOST_BARS = 20_000;
 const NEAR_LEFT_EDGE = 80;
 
-const page = { own: null, symbol: null, timeframe: null, signals: [], gaps: [], loadingOlder: false, turn: 0 };
+const page = { own: null, symbol: null, timeframe: null, signals: [], gaps: [], news: [], loadingOlder: false, turn: 0 };
 const bars = new Bars();
 let view;
 let asOf;
@@ -75,7 +75,7 @@ async function loadMarket() {
   page.turn += 1;
   const turn = page.turn;
   bars.clear();
-  Object.assign(page, { signals: [], gaps: [], loadingOlder: false, chosen: null });
+  Object.assign(page, { signals: [], gaps: [], news: [], loadingOlder: false, chosen: null });
   view.length = page.own.timeframe_seconds[page.timeframe];
   view.bands.sessions = {};
   view.bands.shadesSessions = view.length <= 3600;
@@ -113,15 +113,17 @@ async function around(from, until, { held = false } = {}) {
   if (from === undefined) return;
   const turn = page.turn;
   const where = { symbol: page.symbol, from, until };
-  const [signals, sessions, gaps] = await Promise.all([
+  const [signals, sessions, gaps, news] = await Promise.all([
     record.signals({ ...where, asOf: asOf.instant }),
-    view.bands.shadesSessions && !held ? record.sessions(where) : {}, held ? [] : record.gaps(where)]);
+    view.bands.shadesSessions && !held ? record.sessions(where) : {}, held ? [] : record.gaps(where),
+    view.bands.shadesSessions ? record.news({ ...where, asOf: asOf.instant }) : []]);
   if (turn !== page.turn) return;
   const known = new Map([...page.signals, ...signals].map((signal) => [signal.id, signal]));
   page.signals = [...known.values()].sort((one, other) => one.confirmed_at.localeCompare(other.confirmed_at));
   for (const [name, spans] of Object.entries(sessions)) {
     view.bands.sessions[name] = [...new Map([...(view.bands.sessions[name] ?? []), ...spans].map((span) => [span[0], span])).values()];
   }
+  page.news = [...new Map([...page.news, ...news].map((event) => [`${event.at} ${event.label}`, event])).values()].sort((one, other) => one.at - other.at);
   page.gaps = [...new Map([...gaps, ...page.gaps].map((gap) => [gap.from, gap])).values()];
   showRecord();
 }
@@ -129,6 +131,7 @@ async function around(from, until, { held = false } = {}) {
 function showRecord() {
   view.trades.signals = page.signals;
   view.bands.gaps = page.gaps.filter((gap) => !asOf.instant || gap.from < asOf.instant);
+  view.bands.news = page.news;
   view.trades.refresh();
   view.bands.refresh();
   const range = view.chart.timeScale().getVisibleLogicalRange();
@@ -164,7 +167,7 @@ function drawKnown(count) {
 }
 
 async function loadKnown() {
-  page.signals = [];
+  Object.assign(page, { signals: [], news: [] });
   const instant = asOf.instant;
   try {
     view.read = instant ? await record.readThen({ symbol: page.symbol, timeframe: page.timeframe, from: bars.first, instant }) : new Map();

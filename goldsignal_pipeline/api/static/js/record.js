@@ -71,6 +71,13 @@ export async function gaps({ symbol, from, until }) {
     label: `${gap.missing_bars.toLocaleString("en-GB")} missing: ${words(gap.reason)}` }));
 }
 
+/** Events of the economic calendar that keep signals back, in the span shown and two weeks ahead, as known at `asOf` when given. */
+export async function news({ from, until, asOf = null }) {
+  const end = until ?? FUTURE() + 14 * DAY;
+  const found = await get("/news", { start: iso(from), end: iso(end), impact: "high", limit: PAGE_ROWS, as_of: asOf === null ? null : iso(asOf) });
+  return found.events.filter((event) => event.stops_signals).map((event) => ({ at: seconds(event.at), label: `${event.currency} ${event.title}` }));
+}
+
 /** The state of the feed in words; a service that is not well answers 503 with its reasons. */
 export async function health() {
   const { status, database, symbol, feed, daemon, reasons } = await get("/health", {}, { accept: [200, 503] });
