@@ -76,7 +76,7 @@ def fetch(
     with session.open_database(settings) as database:
         kept = keep_news(database, calendar, now=datetime.now(UTC))
     told = kept.nothing_because or (
-        f"{kept.events} events, {kept.changed} of them new or changed, {kept.withdrawn} withdrawn; "
+        f"{kept.events} event{'' if kept.events == 1 else 's'}, {kept.changed} new or changed, {kept.withdrawn} withdrawn; "
         f"{kept.gate_events} told to the gate"
     )
     Output(as_json).emit(kept.metadata(), render=lambda console: console.print(f"{kept.source}: {told}."))
@@ -84,7 +84,7 @@ def fetch(
 
 def _render(console: Console, found: Sequence[Mapping[str, Any]], *, configured: bool, zone: ZoneInfo) -> None:
     if not configured:
-        console.print("No calendar is configured: nothing is kept back around news. Set GOLDSIGNAL_NEWS_CALENDAR.", style="dim")
+        console.print("No calendar is configured: only what is told by hand counts. Set GOLDSIGNAL_NEWS_CALENDAR.", style="dim")
     if not found:
         console.print("No event is known in this range.")
         return

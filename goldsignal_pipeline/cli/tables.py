@@ -127,14 +127,19 @@ def performance(
 
 
 def _asked(start: str | None, end: str | None, strategy: str | None, symbol: str | None) -> Asked:
-    from goldsignal_pipeline.strategies.registry import load_strategies
-
     settings = session.start()
-    known = sorted(load_strategies())
-    if strategy is not None and strategy not in known:
-        raise UsageError(f"There is no strategy {strategy!r}.", fix=f"Choose among {', '.join(known)}.")
+    if strategy is not None:
+        _refuse_unknown(strategy)
     first, last = parse_range(start, end, zone=settings.display_zone)
     return Asked(settings, symbol or session.default_symbol(settings), first, last or datetime.now(UTC), strategy)
+
+
+def _refuse_unknown(strategy: str) -> None:
+    from goldsignal_pipeline.strategies.registry import load_strategies
+
+    known = sorted(load_strategies())
+    if strategy not in known:
+        raise UsageError(f"There is no strategy {strategy!r}.", fix=f"Choose among {', '.join(known)}.")
 
 
 def _newest(query: Query, order: Order, limit: int) -> Query:

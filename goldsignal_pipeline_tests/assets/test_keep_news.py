@@ -178,7 +178,7 @@ def test_the_asset_and_the_command_read_the_calendar_of_the_settings(
     saved = tmp_path / "next.json"
     saved.write_text(json.dumps([event("Federal Funds Rate", f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:00:00}Z")]))
     fetched = CliRunner().invoke(create_app(), ["news", "fetch", "--file", str(saved)])
-    assert "1 events, 1 of them new or changed, 0 withdrawn; 1 told to the gate" in " ".join(fetched.stdout.split())
+    assert "1 event, 1 new or changed, 0 withdrawn; 1 told to the gate" in " ".join(fetched.stdout.split())
     assert "no signals 30 min around" in CliRunner().invoke(create_app(), ["news"]).stdout
     cached_settings.cache_clear()
 

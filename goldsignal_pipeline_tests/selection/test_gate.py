@@ -122,6 +122,7 @@ def test_each_rule_turns_a_setup_away_alone_and_with_its_own_reason(reason, othe
         [Pause(NOON, "liquidity_sweep", True), setup()],
         [DataBlock(NOON, NOON.date() - timedelta(days=1), True), setup()],
         [News(NOON, NOON + timedelta(minutes=31)), setup()],
+        [News(NOON - HOUR, NOON), News(NOON, NOON, is_withdrawn=True), setup()],
         [setup(confidence=60)],
     ],
 )
