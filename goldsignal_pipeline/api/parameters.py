@@ -62,7 +62,7 @@ class Paged(OfSymbol):
     """A question whose answer comes in pages."""
 
     limit: int = Field(100, ge=1, le=MOST_ROWS, description="Rows of a page.")
-    cursor: str | None = Field(None, min_length=1, max_length=600, description="`next` of the page before.")
+    cursor: str | None = Field(None, pattern="^[A-Za-z0-9_-]{1,600}$", description="`next` of the page before.")
 
 
 class InRange(Paged):
