@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from benchmarks.harness import Comparison, show, versions
 
-GROUPS = ("definitions", "storage", "kernel", "sweep", "signals", "core", "graph")
+GROUPS = ("definitions", "storage", "kernel", "sweep", "signals", "core", "graph", "chart", "api")
 PEERS = ("backtesting", "vectorbt", "vectorbt-rust")
 NEED_PEERS = {"kernel", "sweep"}
 

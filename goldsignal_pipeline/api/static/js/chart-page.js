@@ -20,7 +20,7 @@ import { startTheme, whenThemeChanges } from "./theme.js";
 const REFRESH_SECONDS = 30;
 const PAGE_BARS = 1500;
 const OLDER_BARS = 3000;
-const MOST_BARS = 20_000;
+const MOST_BARS = 50_000;
 const NEAR_LEFT_EDGE = 80;
 
 const page = { own: null, symbol: null, timeframe: null, signals: [], gaps: [], news: [], loadingOlder: false, turn: 0 };
@@ -142,23 +142,24 @@ async function loadOlder(range) {
   if (range.from > NEAR_LEFT_EDGE || !bars.hasOlder || page.loadingOlder) return;
   page.loadingOlder = true;
   const turn = page.turn;
+  const before = bars.first;
   try {
-    const before = bars.first;
-    const loaded = await record.candles({ symbol: page.symbol, timeframe: page.timeframe, end: before, limit: Math.min(MOST_BARS, Math.max(OLDER_BARS, bars.length)) });
+    const limit = Math.min(MOST_BARS, Math.max(OLDER_BARS, 2 * bars.length));
+    const loaded = await record.candles({ symbol: page.symbol, timeframe: page.timeframe, end: before, limit });
     if (turn !== page.turn) return;
     bars.prepend(loaded);
     asOf.grow(loaded.time.length);
     view.draw(asOf.count);
+    page.loadingOlder = false;
+    // Whoever has zoomed far out sees bars first; what belongs to them follows.
+    loadOlder(view.chart.timeScale().getVisibleLogicalRange());
     await around(bars.first, before);
     notice("candles", "");
   } catch (error) {
+    if (turn !== page.turn) return;
+    page.loadingOlder = false;
     tellFailure("candles", error);
-    return;
-  } finally {
-    if (turn === page.turn) page.loadingOlder = false;
   }
-  const shown = view.chart.timeScale().getVisibleLogicalRange();
-  if (shown && turn === page.turn) loadOlder(shown);
 }
 
 function drawKnown(count) {

@@ -18,7 +18,7 @@ export class View {
       autoSize: true,
       layout: { attributionLogo: false, fontFamily: "system-ui, sans-serif", background: { color: "transparent" } },
       localization: { timeFormatter: (second) => time(second, "full"), priceFormatter: (value) => value.toFixed(2) },
-      timeScale: { timeVisible: true, rightOffset: 6, minBarSpacing: 0.02, tickMarkFormatter: (second, kind) => time(second, TICK_FORMS[kind]) },
+      timeScale: { timeVisible: true, rightOffset: 6, minBarSpacing: 0.004, tickMarkFormatter: (second, kind) => time(second, TICK_FORMS[kind]) },
       rightPriceScale: { scaleMargins: { top: 0.08, bottom: 0.08 } },
       crosshair: { mode: 0 },
       kineticScroll: { touch: true, mouse: false },
