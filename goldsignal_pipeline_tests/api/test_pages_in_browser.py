@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from goldsignal_pipeline.api.app import create_app
+from goldsignal_pipeline.settings import Settings
 from goldsignal_pipeline.storage.database import Database
 from goldsignal_pipeline_tests.api.graph_served import Told, settings_of
 from goldsignal_pipeline_tests.api.serving import served
@@ -43,7 +48,7 @@ EXPLAINED = "!!document.querySelector('dialog[open] .explanation table')"
 
 @pytest.fixture(scope="module")
 def address(filled_graph: Database) -> Iterator[str]:
-    settings = settings_of(filled_graph, level_offset=Decimal("0.35"))
+    settings = settings_of(filled_graph, level_offset=Decimal("0.35"), display_timezone="Asia/Tokyo")
     with served(create_app(settings, clock=lambda: NOW, orchestrator=Told())) as address:
         yield address
 
@@ -86,6 +91,8 @@ def test_what_a_trader_asks_first_stands_there_without_a_click(page: Page, addre
     outcomes = api(address, "/outcomes", symbol=SYMBOL, limit=10)
     newest = next(value for value in outcomes.values() if isinstance(value, list))[0]
     assert f"{abs(float(newest['net_r'])):.2f} R" in last[0]
+    ended = datetime.fromisoformat(newest["resolved_at"]).astimezone(ZoneInfo("Asia/Tokyo"))
+    assert f"{ended:%d %b, %H:%M}" in last[0]
     assert page.value("document.querySelector('#open-signals .body').innerText") != ""
     assert page.value("document.querySelector('#feed-pill').innerText") == "feed alive"
     assert page.value("document.querySelector('#feed .body').innerText") != ""
@@ -225,3 +232,35 @@ def test_pages_allow_nothing_from_elsewhere(address: str) -> None:
         policy = httpx.get(address + path, trust_env=False).headers["content-security-policy"]
         assert "default-src 'self'" in policy
         assert "unsafe" not in policy
+
+
+@contextmanager
+def another(browser: Page, settings: Settings) -> Iterator[Page]:
+    """The chart of another application, as somebody sees it who comes for the first time."""
+    with served(create_app(settings, clock=lambda: NOW, orchestrator=Told())) as other:
+        browser.forget(other)
+        browser.size(1280, 800)
+        browser.open(f"{other}/")
+        yield browser
+        browser.forget(other)
+
+
+def test_a_record_without_candles_says_so_and_why_nothing_can_be_given(browser: Page, database: Database) -> None:
+    with another(browser, settings_of(database)) as page:
+        page.wait_for([f"No candles of {SYMBOL} are held yet", "so no strategy can speak", "no feed yet", "No signal is open"])
+
+
+def test_a_database_that_is_away_is_told_in_words(browser: Page, database: Database) -> None:
+    away = SecretStr("postgresql+psycopg://nobody@127.0.0.1:9/nothing")
+    with another(browser, settings_of(database, database_url=away)) as page:
+        page.wait_for(["The database does not answer", "goldsignal up", "no answer"])
+
+
+def test_where_a_token_is_set_the_page_asks_for_it_once(browser: Page, filled_graph: Database) -> None:
+    token = "0123456789abcdef"
+    with another(browser, settings_of(filled_graph, api_token=SecretStr(token))) as page:
+        page.wait_for(["Token of the API"])
+        page.value(f"document.querySelector('#token').value = {json.dumps(token)}")
+        page.value("document.querySelector('form button').click()")
+        page.until(f"{LOADED} && {BARS} === 1500")
+        assert "Token of the API" not in page.value("document.body.innerText")

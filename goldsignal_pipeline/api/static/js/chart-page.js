@@ -237,6 +237,7 @@ async function explain(signal) {
 
 start().catch((error) => {
   tellFailure("start", error);
+  showFeed(record.noHealth(error));
   tellState(error.message);
   setTimeout(() => error.status !== 401 && location.reload(), 15_000);
 });

@@ -71,4 +71,7 @@ async function showBreakdown() {
   fill("fan", cards.fan(found.fan));
 }
 
-start().catch((error) => tellFailure("start", error));
+start().catch((error) => {
+  tellFailure("start", error);
+  setTimeout(() => error.status !== 401 && location.reload(), 15_000);
+});

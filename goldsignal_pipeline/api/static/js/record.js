@@ -41,6 +41,7 @@ export async function standing({ symbol, asOf = null, newest = null }) {
     get("/signals", { ...reach, ...known, status: "active" }),
     get("/outcomes", { symbol, start: RECORD_START, end: iso(end), limit: LAST_OUTCOMES }),
   ]);
+  if (newest === null) return { open: open.signals, last: last.outcomes, why: "No candle is held yet, so no strategy can speak." };
   const why = open.signals.length ? null : await quiet(symbol, Math.min(end, newest ?? end));
   return { open: open.signals, last: last.outcomes, why };
 }
