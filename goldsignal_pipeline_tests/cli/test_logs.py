@@ -123,7 +123,9 @@ def test_lines_of_our_modules_stand_among_the_events_of_a_dagster_run_and_detail
     monkeypatch.setenv("GOLDSIGNAL_DATABASE_URL", postgres_url)
     monkeypatch.setenv("GOLDSIGNAL_TWELVEDATA_API_KEY", PLANTED["twelvedata_api_key"])
     monkeypatch.setenv("GOLDSIGNAL_ENV_FILE", str(tmp_path / "absent.env"))
+    # A test before may have run assets with other settings.
     cached_settings.cache_clear()
+    mask_secrets.cache_clear()
 
     @dg.asset
     def talking(database: DatabaseResource) -> None:
