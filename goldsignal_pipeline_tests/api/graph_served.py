@@ -63,6 +63,7 @@ def all_pages(api: httpx.Client, name: str, *, limit: int, **parameters: Any) ->
         page = asked(api, f"/{name}", limit=limit, **parameters, **({"cursor": cursor} if cursor else {}))
         assert len(page[name]) <= limit
         found += page[name]
+        assert page["next"] != cursor or cursor is None, "the list does not go on"
         cursor = page["next"]
         if cursor is None:
             return found
