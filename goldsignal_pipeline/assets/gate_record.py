@@ -14,6 +14,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from goldsignal_pipeline.market.digests import combine
+from goldsignal_pipeline.market.spread import SpreadHistory, SpreadTable
+from goldsignal_pipeline.market.zones import to_instant
 from goldsignal_pipeline.selection.evidence import Evidence
 from goldsignal_pipeline.selection.gate_inputs import News, Pause, SetupKey
 from goldsignal_pipeline.selection.gate_policy import GatePolicy
@@ -43,6 +45,11 @@ class GateRecord:
     given: Mapping[SetupKey, Given]
     live_since: datetime | None
     events: Sequence[GateEvent] = field(repr=False)
+
+    @property
+    def spreads(self) -> SpreadHistory:
+        """The spread tables that the settings named, each from its instant on."""
+        return _spreads(self.events)
 
     def digest(self, *, until: datetime) -> str:
         """A digest of the terms, pauses and news that hold at `until` or before; verdicts are not among them."""
@@ -99,6 +106,11 @@ def read_digested(connection: Connection, *, symbol: str) -> GateRecord:
     return GateRecord(terms=(), facts=(), given={}, live_since=None, events=events)
 
 
+def read_spreads(connection: Connection, *, symbol: str) -> SpreadHistory:
+    """The spread tables of a symbol at any time."""
+    return _spreads(gate_events.in_force(connection, symbol=symbol, until=_END, kinds=["settings"]))
+
+
 def tell_verdicts(connection: Connection, verdicts: Iterable[Given], *, symbol: str, now: datetime) -> None:
     """Write the verdicts of this run on setups of a live symbol."""
     for one in verdicts:
@@ -129,6 +141,11 @@ def _terms(events: Sequence[GateEvent]) -> list[Terms]:
             policy = GatePolicy(account_usd=Decimal(content["account_usd"]), avoids_asia=content["avoid_asia"])
             found.append(Terms(event.at, policy, Evidence(content["min_evidence"])))
     return found
+
+
+def _spreads(events: Sequence[GateEvent]) -> SpreadHistory:
+    told = {event.at: json.loads(event.detail).get("spread") for event in events if event.kind == "settings"}
+    return SpreadHistory({to_instant(at): SpreadTable(**table) for at, table in told.items() if table is not None})
 
 
 def _facts(event: GateEvent) -> list[Pause | News]:

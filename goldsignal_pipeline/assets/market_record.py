@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import text
 
+from goldsignal_pipeline.assets.gate_record import read_spreads
 from goldsignal_pipeline.assets.partitions import month_of, month_start, next_month
-from goldsignal_pipeline.market.spread import SpreadTable
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.market.zones import to_datetime, to_instant
 from goldsignal_pipeline.simulation.bars import BaseBars
@@ -68,8 +68,9 @@ def base_bars(
 ) -> BaseBars:
     """The base bars that open at `start` or later and close before `end`, a month's first instant.
 
-    The record counts as complete up to the end of the last of the months that is over, however many are read at once, or up to
-    the newest close: an expiry over a hole in the newest bars of the running month waits for them.
+    Each has the spread of the table in force at its open, by the settings. The record counts as complete up to the end of the
+    last of the months that is over, however many are read at once, or up to the newest close: an expiry over a hole in the
+    newest bars of the running month waits for them.
     """
     parts = [
         frame[(frame["base_timeframe"] == frame["timeframe"]).to_numpy()]
@@ -77,7 +78,7 @@ def base_bars(
         for frame in [candles.read(connection, symbol=symbol, timeframe=timeframe, start=start, end=end, columns=_COLUMNS)]
     ]
     rows = pd.concat(parts, ignore_index=True)
-    bars = BaseBars.of_candles(rows, spreads=SpreadTable())
+    bars = BaseBars.of_candles(rows, spreads=read_spreads(connection, symbol=symbol))
     return bars.until(to_instant(end - _INSTANT)).known(to_instant(over_until(end, now=now, grace=grace) - _INSTANT))
 
 

@@ -58,7 +58,7 @@ def measure_performance(database: Database, settings: Settings, writing: Writing
                 shape=STRATEGY_PERFORMANCE,
                 time="day",
                 rows=measured.rows,
-                rules=performance_rules(strategies, grace=own.grace, now=own.now),
+                rules=performance_rules(strategies, grace=own.grace, now=own.now, spreads=inputs.record.spreads),
             )
             _tell_transitions(connection, inputs, measured, writing=own)
             done = done.with_symbol(symbol, merged)

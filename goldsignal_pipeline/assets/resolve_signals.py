@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from goldsignal_pipeline.assets import market_record
+from goldsignal_pipeline.assets.gate_record import read_spreads
 from goldsignal_pipeline.assets.keeping import Kept, Writing, by_symbol, digests_by_month, keep_digests
 from goldsignal_pipeline.assets.outcome_rows import new_events, outcome_rows, trade_events
 from goldsignal_pipeline.assets.partitions import next_month
@@ -70,7 +71,7 @@ def _resolve(connection: Connection, *, symbol: str, writing: Writing) -> MergeR
             strict=True,
         )
     ]
-    rules = trades_rules(grace=writing.grace)
+    rules = trades_rules(grace=writing.grace, spreads=read_spreads(connection, symbol=symbol))
     keep_digests(connection, writing, asset="outcomes", symbol=symbol, contents=contents, rules=rules)
     return merged
 

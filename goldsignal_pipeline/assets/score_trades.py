@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from goldsignal_pipeline.assets import market_record
+from goldsignal_pipeline.assets.gate_record import read_spreads
 from goldsignal_pipeline.assets.keeping import Kept, Writing, by_symbol, keep
 from goldsignal_pipeline.assets.lineage import is_complete
 from goldsignal_pipeline.assets.registering import ensure_registered
@@ -57,7 +58,7 @@ def score_trades(database: Database, writing: Writing) -> Kept:
                 shape=BACKTEST_RESULTS,
                 time="day",
                 rows=rows,
-                rules=results_rules(strategies, grace=own.grace, now=own.now),
+                rules=results_rules(strategies, grace=own.grace, now=own.now, spreads=read_spreads(connection, symbol=symbol)),
             )
             done = done.with_symbol(symbol, merged)
     return done

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from goldsignal_pipeline.assets import market_record
+from goldsignal_pipeline.assets.gate_record import read_spreads
 from goldsignal_pipeline.assets.keeping import Kept, Writing, by_symbol, keep
 from goldsignal_pipeline.assets.rules import trades_rules
 from goldsignal_pipeline.market.hours import load_calendar
@@ -42,7 +43,7 @@ def trade_setups(database: Database, writing: Writing) -> Kept:
                 shape=BACKTEST_TRADES,
                 time="resolved_at",
                 rows=closed_trades(connection, symbol=symbol, writing=own),
-                rules=trades_rules(grace=own.grace),
+                rules=trades_rules(grace=own.grace, spreads=read_spreads(connection, symbol=symbol)),
             )
             done = done.with_symbol(symbol, merged)
     return done

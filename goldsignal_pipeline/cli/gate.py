@@ -99,22 +99,33 @@ def change_settings(
     ] = None,
     min_evidence: Annotated[str | None, typer.Option("--min-evidence", help="unproven or proven.")] = None,
     avoid_asia: Annotated[bool | None, typer.Option("--avoid-asia/--take-asia", help="Setups of the Asian session.")] = None,
+    spread: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SESSION=USD", help="Full spread of asia, london, new-york, overlap or otherwise; may be repeated."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what the gate's settings are and were, or change some of them from now on."""
+    """Show what the settings of decisions and trades are and were, or change some of them from now on."""
     from goldsignal_pipeline.assets.gate_record import ensure_first_terms
 
     settings = session.start()
     now = datetime.now(UTC)
-    asked = {"account_usd": _amount(account_usd), "min_evidence": _evidence(min_evidence), "avoid_asia": avoid_asia}
+    asked: dict[str, Any] = {
+        "account_usd": _amount(account_usd),
+        "min_evidence": _evidence(min_evidence),
+        "avoid_asia": avoid_asia,
+    }
     changes = {name: value for name, value in asked.items() if value is not None}
     with session.open_database(settings) as database, database.transaction() as connection:
         ensure_first_terms(connection, settings, now=now)
         held = [event for event in _events(connection, settings, now=now) if event.kind == "settings"]
+        content = json.loads(held[-1].detail)
+        if spread:
+            changes["spread"] = _spread(spread, content.get("spread", {}))
         if changes:
-            _append_terms(connection, json.loads(held[-1].detail) | changes, now=now)
+            _append_terms(connection, content | changes, now=now)
             held = [event for event in _events(connection, settings, now=now) if event.kind == "settings"]
-    rows = [{"since": event.at, **json.loads(event.detail)} for event in held]
+    rows = [{"since": event.at, **_with_spread(json.loads(event.detail))} for event in held]
     Output(as_json).emit(rows, render=lambda console: _render_terms(console, rows, settings))
 
 
@@ -188,6 +199,41 @@ def _amount(text: str | None) -> str | None:
     return str(amount)
 
 
+def _spread(asked: Sequence[str], held: dict[str, int]) -> dict[str, int]:
+    """The table in force with the sessions that were asked for, in ticks."""
+    from goldsignal_pipeline.market.spread import SpreadTable
+
+    found: dict[str, int] = _with_spread({"spread": held})["spread"]
+    for one in asked:
+        name, _, amount = one.partition("=")
+        field = f"{name.strip().lower().replace('-', '_')}_ticks"
+        ticks = _whole_cents(amount)
+        if field not in SpreadTable.model_fields or ticks is None:
+            names = ", ".join(known.removesuffix("_ticks").replace("_", "-") for known in SpreadTable.model_fields)
+            raise UsageError(
+                f"{one!r} is no spread.",
+                done="Nothing was changed.",
+                fix=f"Write overlap=0.35, in whole cents; sessions are {names}.",
+            )
+        found[field] = ticks
+    return found
+
+
+def _with_spread(content: dict[str, Any]) -> dict[str, Any]:
+    """Settings with the whole spread table that they mean."""
+    from goldsignal_pipeline.market.spread import SpreadTable
+
+    return content | {"spread": SpreadTable(**content.get("spread", {})).model_dump()}
+
+
+def _whole_cents(text: str) -> int | None:
+    try:
+        cents = 100 * Decimal(text)
+    except InvalidOperation:
+        return None
+    return int(cents) if cents.is_finite() and cents >= 0 and cents == int(cents) else None
+
+
 def _evidence(text: str | None) -> str | None:
     if text is not None and text not in _EVIDENCE:
         raise UsageError(f"{text!r} is no evidence.", done="Nothing was changed.", fix=f"Choose {' or '.join(_EVIDENCE)}.")
@@ -212,7 +258,10 @@ def _render_terms(console: Console, rows: Sequence[dict[str, Any]], settings: Se
             f"{row['account_usd']} USD",
             row["min_evidence"],
             "turned away" if row["avoid_asia"] else "taken",
+            ", ".join(
+                f"{name.removesuffix('_ticks').replace('_', ' ')} {ticks / 100:.2f}" for name, ticks in row["spread"].items()
+            ),
         )
         for row in rows
     ]
-    console.print(table("since", ("account", "right"), "least evidence", "Asia", rows=shown))
+    console.print(table("since", ("account", "right"), "least evidence", "Asia", "spread, USD/oz", rows=shown))

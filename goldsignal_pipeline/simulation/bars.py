@@ -16,7 +16,7 @@ from goldsignal_pipeline.errors import DataError
 from goldsignal_pipeline.market.candles import Bars, bars_of
 from goldsignal_pipeline.market.hours import TradingCalendar
 from goldsignal_pipeline.market.sources import Side, Source
-from goldsignal_pipeline.market.spread import SpreadTable, bid_ask, spread_ticks
+from goldsignal_pipeline.market.spread import SpreadHistory, SpreadTable, bid_ask, spread_ticks
 from goldsignal_pipeline.market.timeframes import Timeframe, bar_close
 from goldsignal_pipeline.market.zones import Instants
 
@@ -56,16 +56,17 @@ class BaseBars:
         *,
         timeframe: Timeframe,
         side: Side,
-        spreads: SpreadTable | Ticks,
+        spreads: SpreadTable | SpreadHistory | Ticks,
         known_until: np.datetime64 | None = None,
     ) -> BaseBars:
-        """Bars of one timeframe and one side; `spreads` is a table by session or one full spread (ticks) per bar.
+        """Bars of one timeframe and one side.
 
+        `spreads` is a table by session, tables by the instant from which they hold, or one full spread (ticks) per bar.
         `known_until` defaults to the last close and is never earlier. Raises DataError for unordered or overlapping bars
         and for a negative spread.
         """
         opens = np.asarray(bars.opens).astype("datetime64[us]")
-        full = spread_ticks(opens, table=spreads) if isinstance(spreads, SpreadTable) else np.asarray(spreads, dtype=np.int64)
+        full = _full_spreads(opens, spreads)
         bid, ask = bid_ask(np.zeros(len(opens), dtype=np.int64), spreads=full, side=side)
         closes = bar_close(opens, timeframe=timeframe)
         made = cls(
@@ -86,19 +87,23 @@ class BaseBars:
 
     @classmethod
     def of_candles(
-        cls, candles: pd.DataFrame, *, spreads: SpreadTable | dict[str, SpreadTable], known_until: np.datetime64 | None = None
+        cls,
+        candles: pd.DataFrame,
+        *,
+        spreads: SpreadTable | SpreadHistory | dict[str, SpreadTable],
+        known_until: np.datetime64 | None = None,
     ) -> BaseBars:
         """The base rows of a frame of candles (timeframe, base_timeframe, timestamp, prices in ticks, volume, source).
 
-        Rows derived from a finer base are left out; without any base row there are no bars. `spreads` is one table, or one
-        for each source (`vendor:side`).
+        Rows derived from a finer base are left out; without any base row there are no bars. `spreads` is one table, one
+        for each source (`vendor:side`), or tables by the instant from which they hold.
         """
         base = candles[(candles["timeframe"] == candles["base_timeframe"]).to_numpy()].sort_values("timestamp")
         runs = (base[["timeframe", "source"]] != base[["timeframe", "source"]].shift()).any(axis=1).cumsum()
         parts = []
         for _, run in base.groupby(runs.to_numpy(), sort=True):
             name = str(run["source"].iloc[0])
-            table = spreads if isinstance(spreads, SpreadTable) else spreads[name]
+            table = spreads[name] if isinstance(spreads, dict) else spreads
             timeframe, side = Timeframe(run["timeframe"].iloc[0]), Source.parse(name).side
             parts.append(cls.of(bars_of(run), timeframe=timeframe, side=side, spreads=table, known_until=known_until))
         if not parts:
@@ -135,6 +140,12 @@ class BaseBars:
             )
         if np.any(self.bid_below < 0) or np.any(self.ask_above < 0):
             raise DataError("expected spreads of at least 0", done="no trade was resolved", fix="declare another spread table")
+
+
+def _full_spreads(opens: Instants, spreads: SpreadTable | SpreadHistory | Ticks) -> Ticks:
+    if isinstance(spreads, SpreadHistory):
+        return spreads.ticks(opens)
+    return spread_ticks(opens, table=spreads) if isinstance(spreads, SpreadTable) else np.asarray(spreads, dtype=np.int64)
 
 
 def _ticks(prices: Ticks) -> Ticks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -11,9 +12,11 @@ from sqlalchemy import text
 from goldsignal_pipeline.assets import versions
 from goldsignal_pipeline.assets.derive import derive
 from goldsignal_pipeline.assets.lineage import LINEAGE, record_months
+from goldsignal_pipeline.assets.parity import prove_parity
 from goldsignal_pipeline.assets.partitions import months_between, next_month
 from goldsignal_pipeline.assets.staleness import Basis, Behind, Cause, everything_behind, first_range
 from goldsignal_pipeline.market.delivery import Delivery
+from goldsignal_pipeline.market.spread import SpreadTable
 from goldsignal_pipeline.storage import gate_events
 from goldsignal_pipeline.storage.database import Database
 from goldsignal_pipeline_tests.assets.support import rows
@@ -199,6 +202,38 @@ def test_a_change_of_settings_puts_behind_what_was_decided_since_it_holds(graph_
     assert causes(graph_database) == {"signals": ["2026-01", "2026-02", "2026-03"]}
     compute_behind(graph_database)
     assert behind(graph_database) == {}
+
+
+def test_another_spread_puts_trades_behind_from_its_month_on_and_parity_follows_it(graph_database: Database) -> None:
+    """Trades that were closed before it keep their cost, those entered after it pay the new one."""
+    query = "SELECT timestamp, strategy, direction, cost FROM backtest_trades WHERE result <> 'missed' AND {}"
+    closed, entered = (query.format(f"{column} '2026-01-15Z'") for column in ("resolved_at <", "entry_at >="))
+    earlier = sorted(rows(graph_database, closed))
+    cheap = {row[:3]: row[3] for row in rows(graph_database, entered)}
+    detail = {"account_usd": "100000", "min_evidence": "unproven", "avoid_asia": False}
+    detail["spread"] = dict.fromkeys(SpreadTable.model_fields, 900)
+    with graph_database.transaction() as connection:
+        gate_events.append(
+            connection,
+            natural_key="settings:test",
+            at=datetime.fromisoformat("2026-01-15T00:00:00+00:00"),
+            recorded_at=NOW,
+            kind="settings",
+            symbol=None,
+            strategy=None,
+            detail=json.dumps(detail),
+        )
+    behind_it = ("backtest_trades", "backtest_results", "signals", "outcomes", "strategy_performance")
+    assert causes(graph_database) == {asset: ["2026-01", "2026-02", "2026-03"] for asset in behind_it}
+    assert not prove_parity(graph_database, SETTINGS, symbol=SYMBOL, now=NOW).passed
+    compute_behind(graph_database)
+    assert behind(graph_database) == {}
+    assert sorted(rows(graph_database, closed)) == earlier
+    dear = {row[:3]: row[3] for row in rows(graph_database, entered)}
+    assert len(dear.keys() & cheap.keys()) > 100
+    assert all(dear[key] > cheap[key] + 4 for key in dear.keys() & cheap.keys())
+    report = prove_parity(graph_database, SETTINGS, symbol=SYMBOL, now=NOW)
+    assert report.passed, report.differing
 
 
 def test_another_version_of_code_puts_its_asset_behind_in_every_month(

@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from goldsignal_pipeline.assets.gate_record import BEGINNING, read_record
 from goldsignal_pipeline.cli.app import create_app
+from goldsignal_pipeline.market.spread import SpreadTable
 from goldsignal_pipeline.selection.evidence import Evidence
 from goldsignal_pipeline.selection.gate_inputs import Pause
 from goldsignal_pipeline.storage.database import Database
@@ -79,6 +81,23 @@ def test_settings_hold_from_the_beginning_and_changes_from_now_on(database: Data
     assert len(set(digests)) == 3, "the digest of a signal's versions tells which terms were in force"
 
 
+def test_a_spread_holds_from_now_on_and_keeps_the_sessions_that_were_not_named(database: Database) -> None:
+    before = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
+    run("settings", "--spread", "overlap=0.30", "--spread", "new-york=0.45")
+    run("settings", "--account-usd", "25000")
+    told = run("settings", "--spread", "otherwise=2")
+    assert told[0]["spread"] == SpreadTable().model_dump()
+    changed = SpreadTable(overlap_ticks=30, new_york_ticks=45)
+    assert [row["spread"] for row in told[1:]] == [
+        changed.model_dump(),
+        changed.model_dump(),
+        changed.model_copy(update={"otherwise_ticks": 200}).model_dump(),
+    ]
+    changes = record(database).spreads.changes
+    assert [*changes.values()] == [SpreadTable(**row["spread"]) for row in told[1:]]
+    assert all(since >= before for since in changes)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -87,6 +106,10 @@ def test_settings_hold_from_the_beginning_and_changes_from_now_on(database: Data
         ["settings", "--account-usd", "much"],
         ["settings", "--account-usd", "-5"],
         ["settings", "--min-evidence", "harmful"],
+        ["settings", "--spread", "tokyo=0.35"],
+        ["settings", "--spread", "asia=-0.35"],
+        ["settings", "--spread", "asia=0.355"],
+        ["settings", "--spread", "asia"],
     ],
 )
 def test_nonsense_changes_nothing(database: Database, arguments: list[str]) -> None:

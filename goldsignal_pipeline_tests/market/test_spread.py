@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from goldsignal_pipeline.market.sources import Side
-from goldsignal_pipeline.market.spread import SpreadTable, bid_ask, spread_ticks
+from goldsignal_pipeline.market.spread import SpreadHistory, SpreadTable, bid_ask, spread_ticks
 
 
 def opens(*texts: str) -> np.ndarray:
@@ -41,6 +41,22 @@ def test_a_source_may_declare_its_own_table_but_no_negative_spread() -> None:
     assert spread_ticks(opens("2025-01-15T03:00"), table=SpreadTable(asia_ticks=12)).tolist() == [12]
     with pytest.raises(ValidationError):
         SpreadTable(asia_ticks=-1)
+
+
+def test_a_bar_has_the_spread_of_the_table_in_force_at_its_open() -> None:
+    wide, narrow = SpreadTable(otherwise_ticks=150), SpreadTable(otherwise_ticks=80)
+    history = SpreadHistory({np.datetime64("2025-01-15T23:00", "us"): wide, np.datetime64("2025-01-16T23:30", "us"): narrow})
+    night = ("2025-01-14T23:00", "2025-01-15T22:59", "2025-01-15T23:00", "2025-01-16T23:29", "2025-01-16T23:30")
+    assert history.ticks(opens(*night)).tolist() == [100, 100, 150, 150, 80]
+    assert [*history.in_force(until=np.datetime64("2025-01-16"))] == [
+        np.datetime64("1970-01-01"),
+        np.datetime64("2025-01-15T23:00"),
+    ]
+
+
+def test_a_table_from_the_beginning_takes_the_place_of_the_default() -> None:
+    history = SpreadHistory({np.datetime64("1970-01-01", "us"): SpreadTable(asia_ticks=12)})
+    assert history.ticks(opens("2025-01-15T03:00")).tolist() == [12]
 
 
 @settings(deadline=None)
