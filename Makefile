@@ -51,7 +51,7 @@ down: setup ## Stop a running `make up`
 	@$(PY) -m goldsignal_pipeline.cli down
 
 test: setup ## The whole test suite
-	@$(PY) -m pytest -n 3 --dist loadfile
+	@$(PY) -m pytest -n 2 --dist loadfile
 
 lint: setup ## Style and format
 	@.venv/bin/ruff check .

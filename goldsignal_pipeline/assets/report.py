@@ -6,6 +6,7 @@ It has no months: a report of any other range is made by `goldsignal report`.
 import dagster as dg
 
 from goldsignal_pipeline.assets.failures import RETRY_TRANSIENT, told
+from goldsignal_pipeline.assets.nightly import NIGHTLY_END
 from goldsignal_pipeline.assets.versions import REPORT_VERSION
 from goldsignal_pipeline.resources import ClockResource, DatabaseResource, SettingsResource
 
@@ -21,6 +22,7 @@ READS = ("candles", "setups", "signals", "outcomes", "backtest_results", "strate
     kinds={"postgres", "html"},
     tags={"layer": "report"},
     code_version=REPORT_VERSION,
+    freshness_policy=NIGHTLY_END,
     description=(
         "One self-contained page of HTML over the last 90 days: signals and their fate, results with intervals, equity, reasons "
         "for silence, data quality, versions and digests. Read by people; a document in the home folder, not a table."
