@@ -62,6 +62,12 @@ def test_unknown_repeated_and_unprintable_parameters_are_refused_by_name(api: ht
         assert query.split("=")[0] in answer.json()["message"]
 
 
+@pytest.mark.parametrize("path", ["/health", "/metrics"])
+def test_addresses_for_machines_take_no_parameter(api: httpx.Client, path: str) -> None:
+    answer = api.get(f"{path}?x=1")
+    assert (answer.status_code, shape(answer)) == (422, "invalid_request")
+
+
 @pytest.mark.parametrize(("path", "parameters"), QUESTIONS.items())
 def test_values_made_for_sql_are_refused_and_change_nothing(api: httpx.Client, path: str, parameters: tuple[str, ...]) -> None:
     before = asked(api, "/signals", limit=1)
