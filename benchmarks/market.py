@@ -29,6 +29,9 @@ CALENDAR: Final = load_calendar()
 FREE: Final = TradeCosts(slippage_ticks=0, swap_long_basis_points=0)
 WARM_UP_BARS: Final = 5_000
 DECIDE_EVERY: Final = 60
+"""Bars between decisions, and how long a trade is held at most: one trade at a time, which every peer knows."""
+SETUP_EVERY, SETUP_HELD = 8, 72
+"""As the real setups lie: 1,504 in the 11,744 bars of recorded H1 of 2018 and 2019, held for 72 bars at most."""
 FAST, SLOW = 21, 50
 RISK_ATR: Final = 3.0
 REWARD: Final = 2.0
@@ -53,7 +56,7 @@ def _end(count: int) -> datetime:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Levels:
-    """A decision at the close of every 60th bar: direction +1 or -1, ticks, and the bar of the decision."""
+    """Decisions at the closes of bars `at`: direction +1 or -1, levels in ticks, and how many bars a trade is held at most."""
 
     at: Integers
     direction: Integers
@@ -61,6 +64,12 @@ class Levels:
     stop: Integers
     target_one: Integers
     target_two: Integers
+    held: int
+
+    @property
+    def lanes(self) -> int:
+        """How many of the trades may be open at once."""
+        return -(-self.held // int(self.at[1] - self.at[0]))
 
 
 def levels(
@@ -72,31 +81,33 @@ def levels(
     risk_atr: float = RISK_ATR,
     reward: float = REWARD,
     two: bool = False,
+    every: int = DECIDE_EVERY,
+    held: int = DECIDE_EVERY,
 ) -> Levels:
     """BUY while the fast average is above the slow one, else SELL; target at `reward` R, or half at 1 R and the rest there."""
-    at = np.arange(WARM_UP_BARS, len(bars) - DECIDE_EVERY - 2, DECIDE_EVERY)
+    at = np.arange(WARM_UP_BARS, len(bars) - held - 2, every)
     direction = np.where(fast[at] > slow[at], 1, -1)
     reference = bars.close[at]
     risk = 2 * np.rint(risk_atr * atr[at] / 2).astype(np.int64) + 1
     far = reference + direction * (2 * np.rint(reward * risk / 2).astype(np.int64) + 1)
     near = reference + direction * risk if two else far
-    return Levels(at, direction, reference, reference - direction * risk, near, far)
+    return Levels(at, direction, reference, reference - direction * risk, near, far, held)
 
 
-def our_levels(bars: BaseBars, *, two: bool = False) -> Levels:
+def our_levels(bars: BaseBars, *, two: bool = False, every: int = DECIDE_EVERY, held: int = DECIDE_EVERY) -> Levels:
     """The rule by our indicators."""
     close, high, low = (prices.astype(np.float64) for prices in (bars.close, bars.high, bars.low))
     averages = {"fast": indicators.ema(close, period=FAST), "slow": indicators.ema(close, period=SLOW)}
-    return levels(bars, **averages, atr=indicators.atr(high, low, close), two=two)
+    return levels(bars, **averages, atr=indicators.atr(high, low, close), two=two, every=every, held=held)
 
 
-def our_trades(bars: BaseBars, *, two: bool = False) -> Trades:
-    """Indicators, decisions and trades by the public way: entered at the next open, left at the close of the 60th bar."""
-    made = our_levels(bars, two=two)
+def our_trades(bars: BaseBars, *, two: bool = False, every: int = DECIDE_EVERY, held: int = DECIDE_EVERY) -> Trades:
+    """Indicators, decisions and trades by the public way: entered at the next open, left at the close of the last bar held."""
+    made = our_levels(bars, two=two, every=every, held=held)
     return resolve(candidates(made, bars), bars, calendar=CALENDAR, costs=FREE, grace=timedelta(0))
 
 
 def candidates(made: Levels, bars: BaseBars) -> Candidates:
     """The decisions as candidates of the kernel."""
     prices = (made.direction, made.reference, made.stop, made.target_one, made.target_two)
-    return Candidates(*prices, bars.closes[made.at], np.full(len(made.at), DECIDE_EVERY))
+    return Candidates(*prices, bars.closes[made.at], np.full(len(made.at), made.held))

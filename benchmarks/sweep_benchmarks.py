@@ -18,7 +18,7 @@ import numpy as np
 import vectorbt as vbt
 
 from benchmarks.harness import Comparison, Promise, median, take_turns
-from benchmarks.market import CALENDAR, DECIDE_EVERY, Floats, Levels, candidates, levels, m1_walk
+from benchmarks.market import CALENDAR, Floats, Levels, candidates, levels, m1_walk
 from benchmarks.peers.speed import Engine, Prices, in_dollars
 from goldsignal_pipeline.market.prices import TICKS_PER_USD
 from goldsignal_pipeline.simulation import kernel
@@ -103,8 +103,8 @@ def _some_sets(prices: Prices, sets: list[Levels], engine: Engine) -> Swept:
     for column, made in enumerate(sets):
         entry, filled = made.at + 1, prices["open"][made.at + 1]
         buys[entry, column], sells[entry, column] = made.direction > 0, made.direction < 0
-        exits[made.at + DECIDE_EVERY, column] = True
-        price[made.at + DECIDE_EVERY] = prices["close"][made.at + DECIDE_EVERY]
+        exits[made.at + made.held, column] = True
+        price[made.at + made.held] = prices["close"][made.at + made.held]
         stops[entry, column] = made.direction * (1 - made.stop / TICKS_PER_USD / filled)
         gains[entry, column] = made.direction * (made.target_two / TICKS_PER_USD / filled - 1)
     candle = {name: values[:, np.newaxis] for name, values in prices.items()}

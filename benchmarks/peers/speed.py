@@ -34,33 +34,43 @@ def in_dollars(bars: BaseBars) -> Prices:
     return {name: getattr(bars, name) / TICKS_PER_USD for name in ("open", "high", "low", "close")}
 
 
-def vectorbt_levels(bars: BaseBars, prices: Prices, *, engine: Engine, two: bool = False) -> Levels:
+def vectorbt_levels(
+    bars: BaseBars,
+    prices: Prices,
+    *,
+    engine: Engine,
+    two: bool = False,
+    every: int = DECIDE_EVERY,
+    held: int = DECIDE_EVERY,
+) -> Levels:
     """The rule by vectorbt's indicators. Its exponential ATR exists in numba only."""
     high, low, close = (prices[name] for name in ("high", "low", "close"))
     fast, slow = (vbt.MA.run(close, period, ewm=True, engine=engine).ma.to_numpy() for period in (FAST, SLOW))
     atr = vbt.ATR.run(high, low, close, WILDER_AS_SPAN, ewm=True, engine="numba").atr.to_numpy()
-    return levels(bars, fast=fast, slow=slow, atr=TICKS_PER_USD * atr, two=two)
+    return levels(bars, fast=fast, slow=slow, atr=TICKS_PER_USD * atr, two=two, every=every, held=held)
 
 
 def vectorbt_trades(prices: Prices, made: Levels, *, engine: Engine, two: bool = False) -> np.ndarray:
-    """Trade records; with two targets a column for each half."""
+    """Trade records; a column for each trade that may be open at once, with two targets one for each of its halves."""
     legs = [made.target_one, made.target_two] if two else [made.target_two]
-    entry, last = made.at + 1, made.at + DECIDE_EVERY
-    shape = (len(prices["close"]), len(legs))
+    entry, last = made.at + 1, made.at + made.held
+    lane = np.arange(len(made.at)) % made.lanes
+    shape = (len(prices["close"]), made.lanes * len(legs))
     buys, sells, exits = (np.zeros(shape, dtype=bool) for _ in range(3))
-    buys[entry[made.direction > 0]] = True
-    sells[entry[made.direction < 0]] = True
-    exits[last] = True
     price = prices["open"].copy()
     price[last] = prices["close"][last]
     filled = prices["open"][entry]
     stops, gains = np.full(shape, np.nan), np.full(shape, np.nan)
-    stops[entry] = (made.direction * (1 - made.stop / TICKS_PER_USD / filled))[:, np.newaxis]
-    for column, target in enumerate(legs):
+    for leg, target in enumerate(legs):
+        column = leg * made.lanes + lane
+        buys[entry, column] = made.direction > 0
+        sells[entry, column] = made.direction < 0
+        exits[last, column] = True
+        stops[entry, column] = made.direction * (1 - made.stop / TICKS_PER_USD / filled)
         gains[entry, column] = made.direction * (target / TICKS_PER_USD / filled - 1)
     moving: dict[str, Any] = {}
     if two:
-        moving = {"adjust_sl_func_nb": _to_entry, "adjust_sl_args": ((prices["high"], prices["low"], gains),)}
+        moving = {"adjust_sl_func_nb": _to_entry, "adjust_sl_args": ((prices["high"], prices["low"], gains, made.lanes),)}
     candle = {name: values[:, np.newaxis] if two else values for name, values in prices.items()}
     signals = (buys, exits, sells, exits) if two else tuple(flags[:, 0] for flags in (buys, exits, sells, exits))
     portfolio = vbt.Portfolio.from_signals(
@@ -74,10 +84,10 @@ def vectorbt_trades(prices: Prices, made: Levels, *, engine: Engine, two: bool =
 @njit
 def _to_entry(context, given):  # type: ignore[no-untyped-def]
     """The second half's stop: the entry once a bar before this one touched the first target."""
-    high, low, gains = given
-    if context.col == 0 or context.i - 1 <= context.init_i:
+    high, low, gains, lanes = given
+    if context.col < lanes or context.i - 1 <= context.init_i:
         return context.curr_stop, context.curr_trail
-    gain = gains[context.init_i, 0]
+    gain = gains[context.init_i, context.col - lanes]
     if context.position_now > 0 and high[context.i - 1] >= context.init_price * (1 + gain):
         return 0.0, context.curr_trail
     if context.position_now < 0 and low[context.i - 1] <= context.init_price * (1 - gain):
