@@ -1,7 +1,7 @@
 """The graph against a database that fails, and against itself: nothing half, nothing lost, nothing vouched for unseen.
 
-Small record, real PostgreSQL: connections that die in a COPY, statements that take too long, deadlocks, no writes, no connection;
-two runs on one range, and a backfill beside a live cycle.
+Small record, real PostgreSQL: connections that die in a COPY, statements that take too long, deadlocks, no writes, no
+connection, a full disk; two runs on one range, and a backfill beside a live cycle.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from goldsignal_pipeline_tests.acceptance.graph_record import (
 )
 from goldsignal_pipeline_tests.folders import open_folder
 from goldsignal_pipeline_tests.postgres import Server
+from goldsignal_pipeline_tests.small_disk import small_disk
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +134,22 @@ def every_connection_is_in_use(server: Server, database: Database, monkeypatch: 
 
 
 @contextmanager
+def the_disk_is_full(server: Server, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The database lies on a disk of which every byte is taken."""
+
+    def move(tablespace: str) -> None:
+        database.dispose()
+        server.admin(f"ALTER DATABASE {database.url.database} SET TABLESPACE {tablespace}")
+
+    with small_disk(server, megabytes=64) as disk:
+        move(disk.tablespace)
+        disk.fill()
+        yield
+        disk.free()
+        move("pg_default")
+
+
+@contextmanager
 def two_wait_for_each_other(server: Server, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Another transaction holds the last month of what is written and then wants the first, as nobody of ours ever does."""
     other = Database(server.url(str(database.url.database)))
@@ -170,6 +187,7 @@ FAULTS = {
     "statement takes too long": (statements_take_too_long, True),
     "no writes": (the_database_takes_no_writes, False),
     "no connection": (every_connection_is_in_use, True),
+    "full disk": (the_disk_is_full, False),
 }
 
 

@@ -2,14 +2,10 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, text
@@ -17,7 +13,8 @@ from sqlalchemy import Connection, text
 from goldsignal_pipeline.errors import GoldSignalError, StorageError
 from goldsignal_pipeline.storage import bulk, candles, raw_candles
 from goldsignal_pipeline.storage.database import Database, DatabaseError, explicit_url
-from goldsignal_pipeline_tests.postgres import UNPRIVILEGED_UID, Server
+from goldsignal_pipeline_tests.postgres import Server
+from goldsignal_pipeline_tests.small_disk import small_disk
 from goldsignal_pipeline_tests.storage import frames
 from goldsignal_pipeline_tests.storage.frames import SYMBOL
 
@@ -251,32 +248,8 @@ def test_a_pool_without_a_free_connection_is_told(postgres_url: str) -> None:
     small.dispose()
 
 
-@pytest.fixture
-def small_disk(postgres_server: Server) -> Iterator[Path]:
-    """A tablespace of 3 MB, in memory; skipped where the system lets us mount none."""
-    folder = postgres_server.folder / f"small-{uuid4().hex[:6]}"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size=3m,uid={UNPRIVILEGED_UID},mode=700", "tmpfs", str(folder)]
-    if (
-        os.geteuid() != 0
-        or shutil.which("mount") is None
-        or subprocess.run(mount, capture_output=True, check=False).returncode != 0
-    ):
-        folder.rmdir()
-        pytest.skip("a small disk cannot be mounted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 @pytest.mark.fault("database")
-def test_a_full_disk_leaves_no_partial_range(database: Database, postgres_server: Server, small_disk: Path) -> None:
-    name = f"small_{uuid4().hex[:6]}"
-    postgres_server.admin(f"CREATE TABLESPACE {name} LOCATION '{small_disk}'")
-    with database.transaction() as connection:
-        connection.execute(text(f"ALTER TABLE goldsignal.raw_candles SET TABLESPACE {name}"))
-
+def test_a_full_disk_leaves_no_partial_range(database: Database, postgres_server: Server) -> None:
     def fill(count: int) -> None:
         rows = frames.rows("2012-01-01", count=count)
         with database.transaction() as connection:
@@ -284,11 +257,16 @@ def test_a_full_disk_leaves_no_partial_range(database: Database, postgres_server
                 connection, symbol=SYMBOL, source="a:bid", timeframe="M5", rows=rows, observed_at=JANUARY, run_id=None
             )
 
-    with pytest.raises(DatabaseError, match="disk of the database is full") as caught:
-        fill(50_000)
-    assert_told(caught.value, sqlstate="53100", retryable=False)
-    with database.transaction() as connection:
-        assert connection.execute(text("SELECT count(*) FROM raw_candles")).scalar_one() == 0
-        connection.execute(text("ALTER TABLE goldsignal.raw_candles SET TABLESPACE pg_default"))
+    def tablespace(name: str) -> None:
+        with database.transaction() as connection:
+            connection.execute(text(f"ALTER TABLE goldsignal.raw_candles SET TABLESPACE {name}"))
+
+    with small_disk(postgres_server, megabytes=3) as disk:
+        tablespace(disk.tablespace)
+        with pytest.raises(DatabaseError, match="disk of the database is full") as caught:
+            fill(50_000)
+        assert_told(caught.value, sqlstate="53100", retryable=False)
+        with database.transaction() as connection:
+            assert connection.execute(text("SELECT count(*) FROM raw_candles")).scalar_one() == 0
+        tablespace("pg_default")
     fill(50_000)
-    postgres_server.admin(f"DROP TABLESPACE {name}")
