@@ -48,7 +48,7 @@ def recorded_record(folder: Path, name: str) -> Record:
 def months_of(record: Record) -> list[str]:
     """Every month that the record touches."""
     opens = instants_of(record.candles[Timeframe.H1]["timestamp"]).astype("datetime64[M]")
-    return np.arange(opens[0], opens[-1] + 1).astype(str).tolist()
+    return np.arange(opens[0], opens[-1] + np.timedelta64(1, "M")).astype(str).tolist()
 
 
 @cache
