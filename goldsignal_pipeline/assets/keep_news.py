@@ -5,7 +5,8 @@
 3. The gate is told each instant to come that stops signals, and each that no longer does, as events that hold from now on: what a
    decision knew is what had been told by the close of its bar, and parity and reproduction replay exactly that (`tell_gate`).
 
-A calendar that cannot be had keeps what is held in force; only when none was had for a day is that an error.
+A calendar that cannot be had keeps what is held in force, and the operator is told, once an hour; only when none was had for a
+day is that an error.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from goldsignal_pipeline.providers.economic_calendar import (
     is_address,
     read_file,
 )
-from goldsignal_pipeline.storage import gate_events, news
+from goldsignal_pipeline.storage import gate_events, news, operator_events
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -91,16 +92,35 @@ def _read_calendar(calendar: str, known: NewsSource) -> Announced | None:
 
 
 def _without(database: Database, known: NewsSource, error: ProviderError, *, now: datetime) -> Kept:
-    """Leave a calendar alone that cannot be had; raise the error once none was had for a day."""
-    if isinstance(error, CalendarRefusedError):
-        with database.transaction() as connection:
+    """Leave a calendar alone that cannot be had, and tell the operator; raise the error once none was had for a day."""
+    with database.transaction() as connection:
+        if isinstance(error, CalendarRefusedError):
             news.ask_for_quiet(connection, known.source, until=now + error.pause)
+        _tell_operator(connection, known, error, now=now)
     # Faults of the network pass; everything else needs a person, who is told at once.
     passes = error.retryable or isinstance(error, CalendarRefusedError)
     if not passes or known.answered_at is None or now - known.answered_at > LONGEST_WITHOUT:
         raise error
     logger.warning("%s The one of %s stays in force.", error.what, f"{known.answered_at:%Y-%m-%d %H:%M} UTC")
     return Kept(known.source, nothing_because=error.what)
+
+
+def _tell_operator(connection: Connection, known: NewsSource, error: ProviderError, *, now: datetime) -> None:
+    """One event an hour, however often it is asked; a calendar that answers again is not worth a message."""
+    if known.answered_at is None:
+        held = "None was ever had from there: what it would announce keeps no signal back."
+    else:
+        held = f"The one of {known.answered_at:%Y-%m-%d %H:%M} UTC stays in force."
+    operator_events.append(
+        connection,
+        at=now,
+        kind="news_calendar_failed",
+        severity="warning",
+        message=f"The economic calendar {known.source} cannot be had. {held}",
+        cause=str(error),
+        run_id=None,
+        natural_key=f"news_calendar_failed:{known.source}:{now:%Y-%m-%dT%H}",
+    )
 
 
 def _keep(connection: Connection, announced: Announced, *, source: str, now: datetime) -> Kept:

@@ -1,7 +1,7 @@
 """Messages that are owed for events of the operator: errors, changes of health, the breaker.
 
 They tell that runs fail, so they must not need one: the sender derives them too, and this module imports little. The same
-error counts once in six hours, for a feed that is down fails every cycle.
+error counts once in six hours, for a feed that is down fails every cycle. An economic calendar that fails is told every hour.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ REACH: Final = timedelta(days=7)
 ERROR_USEFUL: Final = timedelta(days=1)
 HEALTH_USEFUL: Final = timedelta(days=7)
 _SAME_ERROR: Final = timedelta(hours=6)
-_KINDS: Final = {"health_changed": "health", "breaker_tripped": "breaker"}
-"""Events that are told each time, as messages of another kind."""
+_KINDS: Final = {"health_changed": "health", "breaker_tripped": "breaker", "news_calendar_failed": "operator"}
+"""Events that are told each time, and the kind of their messages."""
 _EVENTS: Final = text(r"""
     SELECT at, kind, severity, message, cause, natural_key FROM operator_events
     WHERE at >= :since AND kind NOT LIKE 'alert\_%' AND (
-        severity = 'error' OR kind IN ('health_changed', 'breaker_tripped')
+        severity = 'error' OR kind IN ('health_changed', 'breaker_tripped', 'news_calendar_failed')
         OR natural_key LIKE 'check_failed:candles:feed_is_fresh:%')
     ORDER BY at, id
 """)

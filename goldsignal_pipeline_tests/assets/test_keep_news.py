@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+from goldsignal_pipeline.alerts.texts import Reader
 from goldsignal_pipeline.assets.gate_record import BEGINNING, read_record
 from goldsignal_pipeline.assets.keep_news import LONGEST_WITHOUT, keep_news
 from goldsignal_pipeline.assets.news_events import news_events
+from goldsignal_pipeline.assets.owe_operator_alerts import owe_operator_alerts
 from goldsignal_pipeline.automation.schedules import economic_calendar_schedule
 from goldsignal_pipeline.cli.app import create_app
 from goldsignal_pipeline.errors import SettingsError
@@ -24,7 +28,7 @@ from goldsignal_pipeline.providers.base import RequestError, VendorUnavailableEr
 from goldsignal_pipeline.providers.economic_calendar import CalendarRefusedError
 from goldsignal_pipeline.resources import ClockResource, DatabaseResource, SettingsResource
 from goldsignal_pipeline.selection.gate_inputs import News
-from goldsignal_pipeline.settings import cached_settings
+from goldsignal_pipeline.settings import Settings, cached_settings
 from goldsignal_pipeline.storage.database import Database
 from goldsignal_pipeline.storage.reading import news as reading
 from goldsignal_pipeline.storage.reading.queries import page, rows
@@ -134,6 +138,37 @@ def test_a_day_without_a_calendar_is_an_error(
     assert keep_news(database, service.address, now=later + LONGEST_WITHOUT).nothing_because
     with pytest.raises(error):
         keep_news(database, service.address, now=later + LONGEST_WITHOUT + HOUR)
+
+
+@pytest.mark.fault("vendor")
+def test_a_calendar_that_fails_is_told_once_an_hour_and_no_more_once_it_answers(
+    database: Database, service: CalendarServer
+) -> None:
+    reader = Reader(ZoneInfo("Europe/Zurich"), Settings().own_account)
+
+    def told(now: datetime) -> list[str]:
+        with contextlib.suppress(VendorUnavailableError), contextlib.suppress(RequestError):
+            keep_news(database, service.address, now=now)
+        with database.transaction() as connection:
+            owe_operator_alerts(connection, reader, now=now)
+            query = text("SELECT message ->> 'headline' FROM alerts WHERE owed_at = :now AND kind = 'operator'")
+            return list(connection.execute(query, {"now": now}).scalars())
+
+    service.fault = lambda to: to.answer(503, "")
+    (never,) = told(MONDAY)
+    assert never.startswith(
+        "Attention: The economic calendar 127.0.0.1/ff_calendar_thisweek.json cannot be had. None was ever had"
+    )
+    service.fault = None
+    assert told(MONDAY + HOUR) == []
+    service.fault = lambda to: to.answer(503, "")
+    (kept,) = told(MONDAY + 2 * HOUR)
+    assert kept.endswith("The one of 2025-03-31 07:00 UTC stays in force.")
+    assert told(MONDAY + 2.9 * HOUR) == []
+    service.fault = lambda to: to.answer(404, "")
+    assert len(told(MONDAY + 3 * HOUR)) == 1
+    service.fault = None
+    assert told(MONDAY + 4 * HOUR) == []
 
 
 @pytest.mark.fault("vendor")
