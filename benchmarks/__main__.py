@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from benchmarks.harness import Comparison, show, versions
 
-GROUPS = ("definitions", "storage", "kernel", "sweep", "signals", "core", "graph", "chart", "api")
+GROUPS = ("definitions", "storage", "kernel", "sweep", "signals", "core", "graph", "chart", "api", "delivery")
 PEERS = ("backtesting", "vectorbt", "vectorbt-rust")
 NEED_PEERS = {"kernel", "sweep"}
 

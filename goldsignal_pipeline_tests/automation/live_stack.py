@@ -66,14 +66,14 @@ class LiveStack:
             self.call_moves_time_to = None
         return self.time.now()
 
-    def start(self) -> None:
-        """Start the code server, then the daemon."""
+    def start(self, *, location: str = f"{HERE}.location") -> None:
+        """Start the code server of a location, then the daemon."""
         port = ports.free_for(self.folder, "code server")
         workspace = self.folder / "workspace.yaml"
         workspace.write_text(
             f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {port}\n      location_name: goldsignal\n"
         )
-        served = ["-m", f"{HERE}.location", "-h", "127.0.0.1", "-p", str(port), "--location-name", "goldsignal"]
+        served = ["-m", location, "-h", "127.0.0.1", "-p", str(port), "--location-name", "goldsignal"]
         self._start("code-server", ["dagster", "api", "grpc", *served])
         wait_until(lambda: self._answers(port), "the code server", seconds=60)
         self._start("daemon", [f"{HERE}.daemon", "run", "-w", str(workspace)])
