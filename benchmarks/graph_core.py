@@ -29,6 +29,7 @@ def compute_in_memory(months: Sequence[str], *, postmaster: int) -> dict[str, An
     from goldsignal_pipeline.market.hours import load_calendar
     from goldsignal_pipeline.market.observations import qualify
     from goldsignal_pipeline.market.projection import project
+    from goldsignal_pipeline.market.source_order import SourceOrders
     from goldsignal_pipeline.providers.base import FetchWindow
     from goldsignal_pipeline.resources import make_provider
     from goldsignal_pipeline.settings import cached_settings
@@ -52,7 +53,8 @@ def compute_in_memory(months: Sequence[str], *, postmaster: int) -> dict[str, An
             qualify(one, calendar=calendar, now=now, grace=known.grace, reference_close_ticks=None)
             for one in provider.fetch(window)
         ]
-        projected = project(observed, calendar=calendar, **span, now=now, grace=known.grace, source_order=settings.source_order)
+        orders = SourceOrders(settings.source_order)
+        projected = project(observed, calendar=calendar, **span, now=now, grace=known.grace, source_order=orders)
         made = recompute(known, strategies)
     rows = {name: int((frame[_ENDS[name]] < end).sum()) if name in _ENDS else len(frame) for name, frame in made.rows.items()}
     rows |= {"raw_candles": sum(len(one.rows) for one in judged), "candles": len(projected.candles)}

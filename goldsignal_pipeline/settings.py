@@ -80,7 +80,8 @@ class Settings(BaseSettings):
         20, ge=1, le=280, description="Months of real history that `up` fetches so that every strategy can speak."
     )
     source_order: tuple[str, ...] = Field(
-        (), description="Sources as vendor:side, most trusted first (JSON list); others follow by name."
+        (),
+        description="Sources as vendor:side, most trusted first (JSON list); others follow by name. Changed like account_usd.",
     )
     grace_seconds: int = Field(120, ge=0, description="How long after its end a bar counts as still forming.")
     account_usd: Decimal = Field(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 from sqlalchemy import text
 
+from goldsignal_pipeline.assets.gate_record import read_source_orders
 from goldsignal_pipeline.assets.partitions import month_start, next_month
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.market.projection import project
@@ -76,7 +77,7 @@ def _of_month(connection: Connection, settings: Settings, *, span: Span, month: 
         end=beyond,
         now=as_of,
         grace=settings.grace,
-        source_order=settings.source_order,
+        source_order=read_source_orders(connection, symbol=span.symbol, otherwise=settings.source_order, recorded_until=as_of),
     ).candles
     opens = known["timestamp"]
     known = known[(known["timeframe"] == span.timeframe.value) & (opens >= span.start) & (opens < span.end)]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from goldsignal_pipeline.assets.gate_record import read_source_orders
 from goldsignal_pipeline.assets.partitions import month_start, next_month
 from goldsignal_pipeline.assets.versions import CANDLES_VERSION
 from goldsignal_pipeline.errors import DataError
@@ -23,6 +24,7 @@ from goldsignal_pipeline.market.candles import candle_schema, closing_months
 from goldsignal_pipeline.market.digests import combine, frame_digest
 from goldsignal_pipeline.market.hours import TradingCalendar, load_calendar
 from goldsignal_pipeline.market.projection import Projection, project
+from goldsignal_pipeline.market.source_order import SourceOrders
 from goldsignal_pipeline.market.timeframes import Timeframe, bar_open
 from goldsignal_pipeline.market.zones import to_datetime, to_instant
 from goldsignal_pipeline.storage import candles, digests, quarantine, raw_candles, trading_days
@@ -59,11 +61,21 @@ class Rules:
 
     calendar: TradingCalendar
     grace: timedelta
-    source_order: tuple[str, ...]
+    source_orders: SourceOrders
 
-    def inputs_digest(self, observations: Iterable[str]) -> str:
-        """One digest of the rules and of the digests of the observed months."""
-        return combine([CANDLES_VERSION, self.calendar.version, str(self.grace), *self.source_order, *observations])
+    @classmethod
+    def of(cls, connection: Connection, *, symbol: str, grace: timedelta, source_order: Sequence[str]) -> Rules:
+        """The rules for a symbol; `source_order` is that of the settings, in force until an event tells of another."""
+        orders = read_source_orders(connection, symbol=symbol, otherwise=source_order)
+        return cls(load_calendar(), grace, orders)
+
+    def inputs_digest(self, observations: Iterable[str], *, month: str | None = None) -> str:
+        """One digest of the digests of the observed months and of the rules: those that concern a month, or all."""
+        orders = self.source_orders
+        if month is not None:
+            first, beyond = (to_instant(month_start(next_month(month, steps=steps))) for steps in (-1, 1))
+            orders = orders.between(first, beyond)
+        return combine([CANDLES_VERSION, self.calendar.version, str(self.grace), *orders.told(), *observations])
 
 
 def derive(
@@ -77,16 +89,16 @@ def derive(
 ) -> Derived:
     """Bring `candles` of consecutive `months` in line with the observations held.
 
-    Raises `DataError` when the projection breaks a rule of the schema, `StorageError` when the database cannot; in either case
-    the rows stay as they were.
+    `source_order` is that of the settings. Raises `DataError` when the projection breaks a rule of the schema, `StorageError`
+    when the database cannot; in either case the rows stay as they were.
     """
-    rules = Rules(load_calendar(), grace, tuple(source_order))
     totals = {"inserted": 0, "updated": 0, "deleted": 0, "unchanged": 0}
     with database.transaction() as connection:
         lock_months(connection, table="candles", months=list(months))
         start, end = month_start(next_month(months[0], steps=-1)), month_start(next_month(months[-1]))
         symbols = raw_candles.symbols(connection, start=start, end=end)
         for symbol in symbols:
+            rules = Rules.of(connection, symbol=symbol, grace=grace, source_order=source_order)
             # Read first, so that rows which arrive meanwhile make the months stale and are never vouched for unseen.
             held = digests.by_month(connection, asset="raw_candles", symbol=symbol)
             observed = raw_candles.newest(connection, symbol=symbol, start=start, end=end)
@@ -107,7 +119,8 @@ def stale_months(connection: Connection, *, symbol: str, rules: Rules) -> list[s
     return [
         month
         for month in wanted
-        if month not in derived or derived[month].inputs_digest != rules.inputs_digest(_observed_digests(observed, month))
+        if month not in derived
+        or derived[month].inputs_digest != rules.inputs_digest(_observed_digests(observed, month), month=month)
     ]
 
 
@@ -130,7 +143,7 @@ def _project(observed: pd.DataFrame, *, months: Sequence[str], now: datetime, ru
         end=month_start(next_month(months[-1])),
         now=now,
         grace=rules.grace,
-        source_order=rules.source_order,
+        source_order=rules.source_orders,
     )
     try:
         candle_schema().validate(projection.candles, lazy=True)
@@ -173,7 +186,7 @@ def _store(
             month=month,
             rows=len(rows),
             digest=frame_digest(rows, key=("timeframe", "timestamp")),
-            inputs_digest=rules.inputs_digest(_observed_digests(observed, month)),
+            inputs_digest=rules.inputs_digest(_observed_digests(observed, month), month=month),
             complete=month in observed,
             code_version=CANDLES_VERSION,
             computed_at=now,

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from goldsignal_pipeline.market.digests import combine
+from goldsignal_pipeline.market.source_order import SourceOrders
 from goldsignal_pipeline.market.spread import SpreadHistory, SpreadTable
 from goldsignal_pipeline.market.zones import to_instant
 from goldsignal_pipeline.selection.evidence import Evidence
@@ -59,6 +60,12 @@ class GateRecord:
 
 def ensure_first_terms(connection: Connection, settings: Settings, *, now: datetime) -> None:
     """Write the terms of the settings as those from the beginning of time, unless there are any."""
+    content = {
+        "account_usd": str(settings.account_usd),
+        "min_evidence": settings.min_evidence,
+        "avoid_asia": settings.avoid_asia,
+        "source_order": list(settings.source_order),
+    }
     gate_events.append(
         connection,
         natural_key="settings:first",
@@ -67,7 +74,7 @@ def ensure_first_terms(connection: Connection, settings: Settings, *, now: datet
         kind="settings",
         symbol=None,
         strategy=None,
-        detail=terms_text(account_usd=settings.account_usd, min_evidence=settings.min_evidence, avoid_asia=settings.avoid_asia),
+        detail=json.dumps(content, separators=(",", ":")),
     )
 
 
@@ -127,17 +134,20 @@ def tell_verdicts(connection: Connection, verdicts: Iterable[Given], *, symbol: 
         )
 
 
-def terms_text(*, account_usd: Decimal, min_evidence: str, avoid_asia: bool) -> str:
-    """Terms as the detail of a settings event."""
-    content = {"account_usd": str(account_usd), "min_evidence": min_evidence, "avoid_asia": avoid_asia}
-    return json.dumps(content, separators=(",", ":"))
+def read_source_orders(
+    connection: Connection, *, symbol: str, otherwise: Sequence[str], recorded_until: datetime | None = None
+) -> SourceOrders:
+    """The orders of sources of a symbol at any time, as recorded by then; `otherwise` holds before the first that is told of."""
+    events = gate_events.in_force(connection, symbol=symbol, until=_END, recorded_until=recorded_until, kinds=["settings"])
+    told = ((to_instant(event.at), json.loads(event.detail).get("source_order")) for event in events)
+    return SourceOrders(tuple(otherwise), tuple((at, tuple(names)) for at, names in told if names is not None))
 
 
 def _terms(events: Sequence[GateEvent]) -> list[Terms]:
     found = []
     for event in events:
-        if event.kind == "settings":
-            content: dict[str, Any] = json.loads(event.detail)
+        content: dict[str, Any] = json.loads(event.detail) if event.kind == "settings" else {}
+        if "account_usd" in content:
             policy = GatePolicy(account_usd=Decimal(content["account_usd"]), avoids_asia=content["avoid_asia"])
             found.append(Terms(event.at, policy, Evidence(content["min_evidence"])))
     return found

@@ -22,7 +22,6 @@ from goldsignal_pipeline.assets.keeping import held_digests
 from goldsignal_pipeline.assets.lineage import LINEAGE, Held, inputs_digest, is_complete, record_months
 from goldsignal_pipeline.assets.rules import graph_rules
 from goldsignal_pipeline.market.digests import combine
-from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.storage import digests
 from goldsignal_pipeline.strategies.registry import load_strategies
 
@@ -101,7 +100,7 @@ def everything_behind(database: Database, basis: Basis) -> list[Behind]:
 def behind(connection: Connection, basis: Basis, *, symbol: str) -> Behind:
     """What is behind of a symbol."""
     held = held_digests(connection, symbol=symbol)
-    rules = derive.Rules(load_calendar(), basis.grace, basis.source_order)
+    rules = derive.Rules.of(connection, symbol=symbol, grace=basis.grace, source_order=basis.source_order)
     candles = {
         month: Cause.OUTDATED if month in held["candles"] else Cause.MISSING
         for month in derive.stale_months(connection, symbol=symbol, rules=rules)

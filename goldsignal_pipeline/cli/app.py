@@ -29,6 +29,7 @@ COMMAND_MODULES: Final = (
     "candles",
     "explain",
     "gate",
+    "change_settings",
     "tables",
     "news",
     "report",

@@ -146,6 +146,7 @@ def _starts(question: Question) -> Sequence[datetime]:
 
 
 def _project(database: Database, question: Question, *, start: datetime, settings: Settings) -> pd.DataFrame:
+    from goldsignal_pipeline.assets.gate_record import read_source_orders
     from goldsignal_pipeline.assets.partitions import month_of, month_start, next_month
     from goldsignal_pipeline.market.hours import load_calendar
     from goldsignal_pipeline.market.projection import project
@@ -160,6 +161,9 @@ def _project(database: Database, question: Question, *, start: datetime, setting
         observations = raw_candles.newest(
             connection, symbol=question.symbol, start=month_start(next_month(first, steps=-1)), end=beyond, as_of=known
         )
+        orders = read_source_orders(
+            connection, symbol=question.symbol, otherwise=settings.source_order, recorded_until=question.as_of
+        )
     projection = project(
         observations,
         calendar=load_calendar(),
@@ -167,7 +171,7 @@ def _project(database: Database, question: Question, *, start: datetime, setting
         end=beyond,
         now=known,
         grace=settings.grace,
-        source_order=settings.source_order,
+        source_order=orders,
     )
     rows = projection.candles
     wanted = (rows["timeframe"] == question.timeframe.value) & (rows["timestamp"] >= start) & (rows["timestamp"] < question.end)

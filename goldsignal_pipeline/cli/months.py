@@ -35,10 +35,9 @@ def months_to_compute(
 def stale_candles(database: Database, settings: Settings, *, symbol: str) -> list[str]:
     """Months whose candles are missing, or older than the observations or rules they follow from."""
     from goldsignal_pipeline.assets import derive
-    from goldsignal_pipeline.market.hours import load_calendar
 
-    rules = derive.Rules(load_calendar(), settings.grace, settings.source_order)
     with database.transaction(read_only=True) as connection:
+        rules = derive.Rules.of(connection, symbol=symbol, grace=settings.grace, source_order=settings.source_order)
         return derive.stale_months(connection, symbol=symbol, rules=rules)
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 from goldsignal_pipeline.market.chosen_bars import ChosenBars
 from goldsignal_pipeline.market.coverage import DEFAULT_BASE, MISSING_SHARE, Coverage, DayGrid
 from goldsignal_pipeline.market.quality import Series
+from goldsignal_pipeline.market.source_order import DayOrders
 
 DAY_PART_COLUMNS: Final = (
     "trading_day",
@@ -44,7 +45,7 @@ def day_parts_table(
     coverages: Sequence[Coverage],
     chosen: Positions,
     chosen_bars: ChosenBars,
-    order: Sequence[str],
+    orders: DayOrders,
     grid: DayGrid,
 ) -> pd.DataFrame:
     """One row per part of the grid, `DAY_PART_COLUMNS`.
@@ -61,7 +62,9 @@ def day_parts_table(
     bases = np.array([*(one.timeframe.value for one in series), DEFAULT_BASE.value], dtype=object)[chosen]
     # A bar that reaches beyond its part would be compared with bars of another month, which may not be loaded.
     within_part = chosen_bars.closes <= grid.ends[chosen_bars.parts]
-    compared, median, distant = agreement(series, chosen_bars=chosen_bars.take(within_part), order=order, parts=len(grid))
+    compared, median, distant = agreement(
+        series, chosen_bars=chosen_bars.take(within_part), names=orders.rankings[0], parts=len(grid)
+    )
     return pd.DataFrame(
         {
             "trading_day": grid.trading_days.astype("datetime64[us]"),
@@ -71,7 +74,7 @@ def day_parts_table(
             "expected_bars": expected,
             "present_bars": present,
             "missing_bars": missing,
-            "sources_seen": pd.Series(_sources_seen(series, coverages=coverages, order=order, parts=len(grid)), dtype="str"),
+            "sources_seen": pd.Series(_sources_seen(series, coverages=coverages, orders=orders), dtype="str"),
             "compared_closes": compared,
             "median_difference_ticks": median,
             "distant_share": distant,
@@ -90,19 +93,19 @@ def blocked_days(day_parts: pd.DataFrame) -> npt.NDArray[np.datetime64]:
 
 
 def agreement(
-    series: Sequence[Series], *, chosen_bars: ChosenBars, order: Sequence[str], parts: int
+    series: Sequence[Series], *, chosen_bars: ChosenBars, names: Sequence[str], parts: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Per part: closes compared, the median of their absolute differences in ticks, and the share of distant ones."""
     by_close = np.argsort(chosen_bars.closes, kind="stable")
     closes = chosen_bars.closes[by_close]
     found_parts, found_differences, found_distant = [], [], []
-    for source in order:
+    for source in names:
         instants, prices = _closes_of(source, series)
         at = np.searchsorted(closes, instants)
         matched = at < len(closes)
         matched[matched] = closes[at[matched]] == instants[matched]
         positions = by_close[at[matched]]
-        other = chosen_bars.sources[positions] != order.index(source)
+        other = chosen_bars.sources[positions] != names.index(source)
         positions, theirs = positions[other], prices[matched][other]
         ours = chosen_bars.bars.close[positions]
         found_parts.append(chosen_bars.parts[positions])
@@ -137,15 +140,15 @@ def _medians(
     return medians
 
 
-def _sources_seen(
-    series: Sequence[Series], *, coverages: Sequence[Coverage], order: Sequence[str], parts: int
-) -> npt.NDArray[np.object_]:
+def _sources_seen(series: Sequence[Series], *, coverages: Sequence[Coverage], orders: DayOrders) -> npt.NDArray[np.object_]:
     """The sources with any bar in each part, in order of preference, separated by blanks."""
-    seen = np.full(parts, "", dtype=object)
-    for source in order:
-        present = np.zeros(parts, dtype=bool)
-        for one, coverage in zip(series, coverages, strict=False):
-            present |= (one.source == source) & (coverage.present > 0)
-        separator = np.where(seen == "", "", " ")
-        seen = np.where(present, seen + separator + source, seen)
+    seen = np.full(len(orders.number), "", dtype=object)
+    for number, ranking in enumerate(orders.rankings):
+        for source in ranking:
+            present = np.zeros(len(seen), dtype=bool)
+            for one, coverage in zip(series, coverages, strict=False):
+                present |= (one.source == source) & (coverage.present > 0)
+            present &= orders.number == number
+            separator = np.where(seen == "", "", " ")
+            seen = np.where(present, seen + separator + source, seen)
     return seen

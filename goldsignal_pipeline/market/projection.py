@@ -28,11 +28,12 @@ import pandas as pd
 
 from goldsignal_pipeline.market.candles import CANDLE_COLUMNS, FLAGS, PRICE_COLUMNS, bars_of, frame_of
 from goldsignal_pipeline.market.chosen_bars import ChosenBars, derive, join
-from goldsignal_pipeline.market.coverage import DEFAULT_BASE, DayGrid, choose, day_grid, measure
+from goldsignal_pipeline.market.coverage import DEFAULT_BASE, Coverage, DayGrid, choose, day_grid, measure
 from goldsignal_pipeline.market.day_parts import day_parts_table
 from goldsignal_pipeline.market.hours import TradingCalendar
 from goldsignal_pipeline.market.quality import Series, contradicted, judge
 from goldsignal_pipeline.market.reasons import RejectReason
+from goldsignal_pipeline.market.source_order import DayOrders, SourceOrders
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.market.zones import Instants, to_instant
 
@@ -72,13 +73,13 @@ def project(
     end: datetime,
     now: datetime,
     grace: timedelta,
-    source_order: Sequence[str],
+    source_order: SourceOrders,
 ) -> Projection:
     """The candles that close in [start, end), two month beginnings, as known from the newest version of every bar.
 
     `observations`: `source`, `timeframe`, `timestamp`, prices in ticks, `volume`; unique by the first three, in any order,
     those that open from one month before `start` to `end` (others may be there). A bar counts once its close and `grace` have
-    passed at `now`. Sources not named in `source_order` follow it by name. Raises DataError for a repeated key.
+    passed at `now`. A trading day is taken by the order in force when it begins. Raises DataError for a repeated key.
     """
     closed_by = to_instant(now - grace)
     opening = observations[observations["timestamp"] < end]
@@ -86,19 +87,19 @@ def project(
     admitted = [_admit(group, key=key, calendar=calendar, closed_by=closed_by) for key, group in _groups(opening)]
     judged = _judge(admitted, calendar=calendar)
     series = [one.series for one in judged]
-    order = _ranked([one.source for one in series], source_order)
+    orders = DayOrders.of(source_order, sources=[one.source for one in series], trading_days=grid.trading_days)
+    names = orders.rankings[0]
     coverages = [
         measure(one.bars.opens, timeframe=one.timeframe, grid=grid, calendar=calendar, now=now, grace=grace) for one in series
     ]
-    ranks = [order.index(one.source) for one in series]
-    chosen = choose(coverages, source_ranks=ranks, timeframes=[one.timeframe for one in series], grid=grid)
+    chosen = _choose(series, coverages=coverages, orders=orders, grid=grid)
     nothing = np.array([], dtype="datetime64[us]")
     unheld = measure(nothing, timeframe=DEFAULT_BASE, grid=grid, calendar=calendar, now=now, grace=grace)
-    bars = _choose_bars(judged, chosen=chosen, order=order, grid=grid)
-    parts = day_parts_table(series, coverages=[*coverages, unheld], chosen=chosen, chosen_bars=bars, order=order, grid=grid)
+    bars = _choose_bars(judged, chosen=chosen, names=names, grid=grid)
+    parts = day_parts_table(series, coverages=[*coverages, unheld], chosen=chosen, chosen_bars=bars, orders=orders, grid=grid)
     within = (to_instant(start), to_instant(end))
     return Projection(
-        candles=_candles(bars, order=order, within=within, closed_by=closed_by),
+        candles=_candles(bars, names=names, within=within, closed_by=closed_by),
         excluded=_excluded(judged, within=within),
         day_parts=parts[grid.begins >= within[0]].reset_index(drop=True),
     )
@@ -137,12 +138,18 @@ def _judge(admitted: Sequence[tuple[Series, pd.DataFrame]], *, calendar: Trading
     return judged
 
 
-def _ranked(sources: Sequence[str], source_order: Sequence[str]) -> list[str]:
-    named = [str(source) for source in source_order]
-    return [source for source in named if source in sources] + sorted(set(sources) - set(named))
+def _choose(series: Sequence[Series], *, coverages: Sequence[Coverage], orders: DayOrders, grid: DayGrid) -> npt.NDArray[np.intp]:
+    """The position of the chosen series of each part, by the order of its trading day; -1 where there is nothing."""
+    chosen = np.full(len(grid), -1, dtype=np.intp)
+    timeframes = [one.timeframe for one in series]
+    for number, ranking in enumerate(orders.rankings):
+        ranks = [ranking.index(one.source) for one in series]
+        of_order = orders.number == number
+        chosen[of_order] = choose(coverages, source_ranks=ranks, timeframes=timeframes, grid=grid)[of_order]
+    return chosen
 
 
-def _choose_bars(judged: Sequence[_Judged], *, chosen: npt.NDArray[np.intp], order: Sequence[str], grid: DayGrid) -> ChosenBars:
+def _choose_bars(judged: Sequence[_Judged], *, chosen: npt.NDArray[np.intp], names: Sequence[str], grid: DayGrid) -> ChosenBars:
     """The bars of the chosen series of each part."""
     pieces = []
     for position, one in enumerate(judged):
@@ -157,7 +164,7 @@ def _choose_bars(judged: Sequence[_Judged], *, chosen: npt.NDArray[np.intp], ord
                 closes=series.closes[taken],
                 flags=one.flags[taken],
                 parts=part[taken],
-                sources=np.full(len(bars), order.index(series.source), dtype=np.intp),
+                sources=np.full(len(bars), names.index(series.source), dtype=np.intp),
                 base_minutes=np.full(len(bars), series.timeframe.minutes, dtype=np.int64),
                 base_bars=np.ones(len(bars), dtype=np.int64),
             )
@@ -166,7 +173,7 @@ def _choose_bars(judged: Sequence[_Judged], *, chosen: npt.NDArray[np.intp], ord
 
 
 def _candles(
-    base: ChosenBars, *, order: Sequence[str], within: tuple[np.datetime64, np.datetime64], closed_by: np.datetime64
+    base: ChosenBars, *, names: Sequence[str], within: tuple[np.datetime64, np.datetime64], closed_by: np.datetime64
 ) -> pd.DataFrame:
     """The base bars and every bar derived from them that close in the range, by timeframe and timestamp."""
     frames = []
@@ -175,16 +182,16 @@ def _candles(
         derived = derive(base, target=timeframe)
         derived = derived.take(~np.isin(derived.bars.opens, standing.bars.opens) & (derived.closes <= closed_by))
         bars = join([standing, derived])
-        frames.append(_candle_rows(bars.take(_closing(bars.closes, within)), timeframe=timeframe, order=order))
+        frames.append(_candle_rows(bars.take(_closing(bars.closes, within)), timeframe=timeframe, names=names))
     return pd.concat(frames, ignore_index=True)[list(CANDLE_COLUMNS)]
 
 
-def _candle_rows(bars: ChosenBars, *, timeframe: Timeframe, order: Sequence[str]) -> pd.DataFrame:
-    names = {other.minutes: other.value for other in Timeframe}
+def _candle_rows(bars: ChosenBars, *, timeframe: Timeframe, names: Sequence[str]) -> pd.DataFrame:
+    lengths = {other.minutes: other.value for other in Timeframe}
     return frame_of(bars.bars).assign(
         timeframe=pd.Series([timeframe.value] * len(bars), dtype="str"),
-        source=pd.Series(np.array([*order, ""], dtype=object)[bars.sources], dtype="str"),
-        base_timeframe=pd.Series(bars.base_minutes).map(names).astype("str"),
+        source=pd.Series(np.array([*names, ""], dtype=object)[bars.sources], dtype="str"),
+        base_timeframe=pd.Series(bars.base_minutes).map(lengths).astype("str"),
         base_bars=bars.base_bars,
         flag=pd.Series(np.array(FLAGS, dtype=object)[bars.flags], dtype="str"),
     )

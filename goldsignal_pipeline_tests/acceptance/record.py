@@ -22,6 +22,7 @@ from goldsignal_pipeline.assets.ingest import IngestReport, ingest, record_span
 from goldsignal_pipeline.cli.months import ranges
 from goldsignal_pipeline.market.delivery import Delivery
 from goldsignal_pipeline.market.hours import load_calendar
+from goldsignal_pipeline.market.source_order import SourceOrders
 from goldsignal_pipeline.market.sources import REAL_SYMBOL, Side
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.providers.base import FetchWindow
@@ -114,7 +115,7 @@ def derive_months(
 def derive_stale(database: Database, *, source_order: tuple[str, ...] = (), now: datetime = LATER) -> list[tuple[str, str]]:
     """Derive every month that is behind its observations; returns the ranges."""
     with database.transaction(read_only=True) as connection:
-        months = stale_months(connection, symbol=REAL_SYMBOL, rules=Rules(CALENDAR, GRACE, source_order))
+        months = stale_months(connection, symbol=REAL_SYMBOL, rules=Rules(CALENDAR, GRACE, SourceOrders(source_order)))
     for first, last in ranges(months):
         derive_months(database, first, last, source_order=source_order, now=now)
     return ranges(months)

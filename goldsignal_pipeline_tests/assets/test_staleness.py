@@ -236,6 +236,28 @@ def test_another_spread_puts_trades_behind_from_its_month_on_and_parity_follows_
     assert report.passed, report.differing
 
 
+def test_another_order_of_sources_puts_candles_behind_from_its_month_on(graph_database: Database) -> None:
+    with graph_database.transaction() as connection:
+        gate_events.append(
+            connection,
+            natural_key="settings:source_order:test",
+            at=datetime.fromisoformat("2026-01-15T00:00:00+00:00"),
+            recorded_at=NOW,
+            kind="settings",
+            symbol=None,
+            strategy=None,
+            detail='{"source_order":["other:bid"]}',
+        )
+    # An event of the gate is part of what signals are decided by, whatever it tells.
+    assert causes(graph_database) == {asset: ["2026-01", "2026-02", "2026-03"] for asset in ("candles", "signals")}
+    held = rows(graph_database, "SELECT * FROM candles ORDER BY 1, 2, 3")
+    compute_behind(graph_database)
+    assert behind(graph_database) == {}
+    assert rows(graph_database, "SELECT * FROM candles ORDER BY 1, 2, 3") == held, "there is one source"
+    report = prove_parity(graph_database, SETTINGS, symbol=SYMBOL, now=NOW)
+    assert report.passed, report.differing
+
+
 def test_another_version_of_code_puts_its_asset_behind_in_every_month(
     filled_graph: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

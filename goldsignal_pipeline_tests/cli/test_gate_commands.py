@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 from typer.testing import CliRunner
 
-from goldsignal_pipeline.assets.gate_record import BEGINNING, read_record
+from goldsignal_pipeline.assets.gate_record import BEGINNING, read_record, read_source_orders
 from goldsignal_pipeline.cli.app import create_app
+from goldsignal_pipeline.market.source_order import SourceOrders
 from goldsignal_pipeline.market.spread import SpreadTable
 from goldsignal_pipeline.selection.evidence import Evidence
 from goldsignal_pipeline.selection.gate_inputs import Pause
@@ -98,9 +100,47 @@ def test_a_spread_holds_from_now_on_and_keeps_the_sessions_that_were_not_named(d
     assert all(since >= before for since in changes)
 
 
+def test_an_order_of_sources_holds_from_now_on_or_from_an_instant_of_the_past_and_no_other_change_ends_it(
+    database: Database,
+) -> None:
+    before = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
+    run("settings", "--source-order", "two:bid, one:mid")
+    run("settings", "--account-usd", "25000")
+    told = run("settings", "--source-order", "three:ask", "--since", "2012-05")
+    assert [row["source_order"] for row in told] == [[], ["three:ask"], ["two:bid", "one:mid"], ["two:bid", "one:mid"]]
+    assert [row["account_usd"] for row in told] == ["100000", "100000", "100000", "25000"]
+    with database.transaction() as connection:
+        orders = read_source_orders(connection, symbol=SYMBOL, otherwise=("ignored:bid",))
+        known = read_source_orders(connection, symbol=SYMBOL, otherwise=("held:bid",), recorded_until=before_all(database))
+    assert [names for _, names in orders.changes] == [(), ("three:ask",), ("two:bid", "one:mid")]
+    assert orders.changes[1][0] == np.datetime64("2012-05-01", "us")
+    assert orders.changes[2][0] >= before
+    assert known == SourceOrders(("held:bid",)), "what was told later was not known then"
+    run("settings", "--source-order", "")
+    assert run("settings")[-1]["source_order"] == []
+
+
+def before_all(database: Database) -> datetime:
+    with database.transaction() as connection:
+        first = connection.execute(text("SELECT min(recorded_at) FROM gate_events")).scalar_one()
+    return first - timedelta(seconds=1)
+
+
+def test_the_first_order_of_sources_is_that_of_the_environment(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOLDSIGNAL_SOURCE_ORDER", '["two:bid"]')
+    assert run("settings")[0]["source_order"] == ["two:bid"]
+    monkeypatch.setenv("GOLDSIGNAL_SOURCE_ORDER", '["one:mid"]')
+    assert run("settings")[0]["source_order"] == ["two:bid"], "it is told once and holds"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
+        ["settings", "--source-order", "twelvedata"],
+        ["settings", "--source-order", "twelvedata:middle"],
+        ["settings", "--source-order", "one:bid,one:bid"],
+        ["settings", "--since", "2012-05"],
+        ["settings", "--source-order", "one:bid", "--since", "2999-01"],
         ["pause", "no_such_strategy"],
         ["strategies", "disable", "no_such_strategy"],
         ["settings", "--account-usd", "much"],

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from goldsignal_pipeline.market.candles import timestamps_of
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.market.projection import Projection, project
+from goldsignal_pipeline.market.source_order import SourceOrders
 from goldsignal_pipeline.market.timeframes import Timeframe
 
 CALENDAR = load_calendar()
@@ -72,10 +73,11 @@ def projected(
     end: datetime,
     *,
     now: datetime = MUCH_LATER,
-    order: tuple[str, ...] = (BID, OTHER),
+    order: SourceOrders | tuple[str, ...] = (BID, OTHER),
 ) -> Projection:
     """The candles of the months, by the tests' calendar and grace."""
-    return project(observations, calendar=CALENDAR, start=start, end=end, now=now, grace=GRACE, source_order=order)
+    orders = order if isinstance(order, SourceOrders) else SourceOrders(order)
+    return project(observations, calendar=CALENDAR, start=start, end=end, now=now, grace=GRACE, source_order=orders)
 
 
 @st.composite

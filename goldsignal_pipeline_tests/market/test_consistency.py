@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from goldsignal_pipeline.market.consistency import derived_differences
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.market.projection import project
+from goldsignal_pipeline.market.source_order import SourceOrders
 from goldsignal_pipeline.market.timeframes import Timeframe
 
 START, END = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
@@ -46,7 +47,7 @@ def projected(rows: pd.DataFrame) -> pd.DataFrame:
         end=END,
         now=END + timedelta(days=9),
         grace=timedelta(seconds=120),
-        source_order=(),
+        source_order=SourceOrders(),
     ).candles
 
 

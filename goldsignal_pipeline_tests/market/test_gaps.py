@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldsignal_pipeline.market.gaps import GAP_COLUMNS, closed_minutes, empty_windows, find_gaps
-from goldsignal_pipeline.market.projection import project
 from goldsignal_pipeline.market.reasons import MissingReason
 from goldsignal_pipeline.market.timeframes import Timeframe
-from goldsignal_pipeline_tests.market.candle_data import BID, CALENDAR, GRACE, MUCH_LATER, observed, utc
+from goldsignal_pipeline_tests.market.candle_data import BID, CALENDAR, GRACE, MUCH_LATER, observed, projected, utc
 
 JUNE = (utc(2025, 6, 1), utc(2025, 7, 1))
 
@@ -30,7 +29,7 @@ EVERYTHING = asked((utc(2025, 5, 1), utc(2025, 7, 2), utc(2025, 8, 1)))
 def gaps(
     rows: pd.DataFrame, *, now: datetime = MUCH_LATER, windows: pd.DataFrame = EVERYTHING, quarantined: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    parts = project(rows, calendar=CALENDAR, start=JUNE[0], end=JUNE[1], now=now, grace=GRACE, source_order=(BID,)).day_parts
+    parts = projected(rows, *JUNE, now=now, order=(BID,)).day_parts
     return find_gaps(
         rows,
         day_parts=parts,
@@ -61,7 +60,7 @@ def test_i16_every_expected_bar_is_present_or_lies_in_exactly_one_gap_with_a_rea
     now = JUNE[0] + pd.Timedelta(hours=hours, minutes=7)
     middle = utc(2025, 6, 12, 9)
     found = gaps(rows, now=now, windows=asked((JUNE[0], middle, utc(2025, 6, 20))))
-    parts = project(rows, calendar=CALENDAR, start=JUNE[0], end=JUNE[1], now=now, grace=GRACE, source_order=()).day_parts
+    parts = projected(rows, *JUNE, now=now, order=()).day_parts
     assert found["missing_bars"].sum() == (parts["expected_bars"] - parts["present_bars"]).sum()
     assert set(found["reason"]) <= set(MissingReason)
     assert tuple(found.columns) == GAP_COLUMNS
@@ -80,7 +79,7 @@ def test_i16_every_expected_bar_is_present_or_lies_in_exactly_one_gap_with_a_rea
 def test_i16_the_gaps_of_finished_days_are_the_missing_bars_of_the_day_parts(seed: int, share: float) -> None:
     rng = np.random.default_rng(seed)
     rows = observed(Timeframe.M5, *JUNE, missing=lambda opens: rng.random(len(opens)) < share)
-    parts = project(rows, calendar=CALENDAR, start=JUNE[0], end=JUNE[1], now=MUCH_LATER, grace=GRACE, source_order=()).day_parts
+    parts = projected(rows, *JUNE, now=MUCH_LATER, order=()).day_parts
     assert gaps(rows)["missing_bars"].sum() == parts["missing_bars"].sum()
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from goldsignal_pipeline.market.candles import bars_of, resample
 from goldsignal_pipeline.market.projection import Projection, project
 from goldsignal_pipeline.market.quality import FLAT, LONGEST_MEMORY, OUTLIER, Series, judge
+from goldsignal_pipeline.market.source_order import SourceOrders
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline_tests.market.candle_data import BID, CALENDAR, GRACE, MUCH_LATER, OTHER, observed, utc
 
@@ -36,7 +37,7 @@ def projected(*frames: pd.DataFrame) -> Projection:
         end=utc(2025, 7, 1),
         now=MUCH_LATER,
         grace=GRACE,
-        source_order=(BID, OTHER),
+        source_order=SourceOrders((BID, OTHER)),
     )
 
 
