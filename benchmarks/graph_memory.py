@@ -50,6 +50,7 @@ def _sample(module: str) -> dict[str, float]:
             env=kept
             | {
                 "GOLDSIGNAL_ENV_FILE": str(folder / "absent"),
+                "GOLDSIGNAL_HOME": name,  # else the addresses that an `up` of this folder generated
                 "GOLDSIGNAL_PROVIDER": "simulated",
                 "PYTHONPATH": str(PROJECT),
             },
