@@ -2,10 +2,12 @@
 
 1. `_CORRECTED` finds the bars of which one version was seen by then and another only later. A bar first seen later is no
    correction: it was filled in, and counts from when it closed.
-2. The months with such bars are projected again from what was known, by the projection that makes candles.
+2. The months with such bars, and those in which a day that holds them may open, are projected again from what was known, by the
+   projection that makes candles.
 3. `corrections` gives the bars of a timeframe that come out otherwise than they are stored.
 
-At most `MOST_MONTHS` months are projected, the newest first, because each costs a good part of a second.
+At most `MOST_MONTHS` months are projected, the newest first, because each costs a good part of a second; where that is not all of
+them, `exact_from` says from when on bars read as they did.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ ReadBar = tuple[int, float, float, float, float]
 
 PRICES: Final = ("open", "high", "low", "close")
 _CORRECTED: Final = text("""
-    SELECT DISTINCT to_char(timestamp AT TIME ZONE 'UTC', 'YYYY-MM') AS month FROM goldsignal.raw_candles AS later
+    SELECT DISTINCT to_char((timestamp - days.back) AT TIME ZONE 'UTC', 'YYYY-MM') AS month
+    FROM goldsignal.raw_candles AS later, unnest(ARRAY[interval '0', interval '1 day']) AS days(back)
     WHERE symbol = :symbol AND timestamp >= :start AND timestamp < :end AND observed_at > :as_of AND EXISTS (
         SELECT FROM goldsignal.raw_candles AS earlier
         WHERE earlier.symbol = later.symbol AND earlier.timestamp = later.timestamp AND earlier.timeframe = later.timeframe
@@ -55,14 +58,23 @@ class Span:
     end: datetime
 
 
-def corrections(connection: Connection, settings: Settings, *, span: Span, as_of: datetime) -> list[ReadBar]:
-    """The bars of the span that read otherwise at `as_of`, by time."""
+@dataclass(frozen=True, slots=True)
+class ReadThen:
+    """The bars that read otherwise then, by time. Those that open before `exact_from` read as today, corrected or not."""
+
+    bars: list[ReadBar]
+    exact_from: datetime | None = None
+
+
+def corrections(connection: Connection, settings: Settings, *, span: Span, as_of: datetime) -> ReadThen:
+    """The bars of the span that read otherwise at `as_of`."""
     named = {"symbol": span.symbol, "start": span.start, "end": min(span.end, as_of), "as_of": as_of}
     months: Sequence[str] = connection.execute(_CORRECTED, named).scalars().all()
     found: dict[int, ReadBar] = {}
     for month in months[:MOST_MONTHS]:
         found |= {bar[0]: bar for bar in _of_month(connection, settings, span=span, month=month, as_of=as_of)}
-    return [found[at] for at in sorted(found)]
+    rest = months[MOST_MONTHS:]
+    return ReadThen([found[at] for at in sorted(found)], month_start(next_month(rest[0])) if rest else None)
 
 
 def _of_month(connection: Connection, settings: Settings, *, span: Span, month: str, as_of: datetime) -> list[ReadBar]:

@@ -87,7 +87,7 @@ class CandlesAsked(OfSymbol):
     start: Instant | None = Field(None, description="Earliest open, inclusive; that of the record when absent.")
     end: Instant | None = Field(None, description="End of the range of opens, exclusive; now when absent.")
     limit: int = Field(500, ge=1, le=MOST_BARS, description="At most so many bars, the newest of the range.")
-    as_of: Instant | None = Field(None, description="Only bars closed by then, as they read then.")
+    as_of: Instant | None = Field(None, description="Only bars closed by then, as they read then; in columns.")
     form: Literal["columns", "rows"] = Field("columns", description="Columns of numbers, or an object per bar with its source.")
 
 

@@ -41,6 +41,9 @@ class Candles(Exact):
     low: list[float]
     close: list[float]
     older: bool = Field(description="Whether the range holds bars that open before the first.")
+    exact_from: datetime | None = Field(
+        description="Bars that open before it read as today, though corrected since; null when all read as at `as_of`."
+    )
 
 
 class Bar(Exact):

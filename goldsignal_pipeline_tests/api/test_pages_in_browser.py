@@ -165,6 +165,17 @@ def test_the_slider_shows_only_what_was_known_then(page: Page) -> None:
     )
 
 
+def test_the_slider_says_from_when_bars_read_as_they_did_where_too_many_were_corrected_since(page: Page) -> None:
+    told = json.dumps(json.dumps({"bars": [], "exact_from": "2026-03-02T00:00:00+00:00"}))
+    page.value(
+        "(ask => { window.fetch = (url, ...more) => String(url).includes('/page/corrections')"
+        f" ? Promise.resolve(new Response({told}, {{ headers: {{ 'Content-Type': 'application/json' }} }}))"
+        " : ask(url, ...more); })(window.fetch)"
+    )
+    page.value("document.querySelector('#as-of-back').click()")
+    page.wait_for(["Shown as known at", "Bars before", "02 Mar", "read as today"])
+
+
 def test_the_keyboard_reaches_signals_and_their_explanation(page: Page) -> None:
     page.value("document.querySelector('#chart').focus()")
     page.press("p")

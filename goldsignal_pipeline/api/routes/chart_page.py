@@ -65,12 +65,15 @@ async def sessions(asked: Annotated[SpanAsked, Query()]) -> Response:
 
 @router.get("/corrections")
 async def corrected(asking: Asking, asked: Annotated[CorrectionsAsked, Query()]) -> Response:
-    """Bars in [start, end) that read otherwise at `as_of`: open in epoch seconds, open, high, low and close as they read."""
+    """Bars in [start, end) that read otherwise at `as_of`: open in epoch seconds, open, high, low and close as they read.
+
+    Bars before `exact_from` read as today, because more was corrected since than one answer reads again.
+    """
     span = Span(asking.symbol(asked), asked.timeframe, asked.start, asked.end)
-    bars = await asking.readers.in_thread(
+    then = await asking.readers.in_thread(
         lambda connection: corrections(connection, asking.settings, span=span, as_of=asked.as_of)
     )
-    return answer({"bars": bars})
+    return answer({"bars": then.bars, "exact_from": then.exact_from})
 
 
 def _page(connection: Connection, settings: Settings, *, now: datetime) -> dict[str, Any]:

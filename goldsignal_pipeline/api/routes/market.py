@@ -10,9 +10,9 @@ import numpy as np
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from goldsignal_pipeline.api import known_then
 from goldsignal_pipeline.api.answers import JSON, answer, decoded, encoded
 from goldsignal_pipeline.api.asking import Asking, Context
+from goldsignal_pipeline.api.known_then import ReadThen, Span, corrections
 from goldsignal_pipeline.api.parameters import RECORD_BEGINS, CandlesAsked, InRange
 from goldsignal_pipeline.api.schemas import CandleRows, Candles, Gaps
 from goldsignal_pipeline.assets.missing_bars import find
@@ -34,20 +34,22 @@ async def candles(asking: Asking, asked: Annotated[CandlesAsked, Query()]) -> Re
     """The newest `limit` bars that open in [start, end), ascending; older ones follow with `end` = the first open, while `older`.
 
     `time` is each open in seconds since 1970, UTC. With `as_of` only bars that had closed by then, and those that were corrected
-    since as they read then; a bar that was first seen later counts from when it closed.
+    since as they read then; a bar that was first seen later counts from when it closed. Where more was corrected than one answer
+    reads again, bars before `exact_from` read as today: ask again with it as `end`.
     """
     bars = _bars(asking, asked)
     if asked.form == "rows":
         return await _as_rows(asking, bars)
     (found,) = await asking.readers.rows(reading.columns(bars))
-    corrected = {} if asked.as_of is None or not found["rows"] else await _corrected(asking, asked, bars, found)
+    then = ReadThen([]) if asked.as_of is None or not found["rows"] else await _read_then(asking, asked, bars, found)
     columns = {name: found[name] for name in ("time", *PRICES)}
-    if corrected:
-        columns = _with_corrections(columns, corrected)
+    if then.bars:
+        columns = _with_corrections(columns, {bar[0]: bar[1:] for bar in then.bars})
     text = ",".join(f'"{name}":[{values}]' for name, values in columns.items())
     older = await _older(asking, bars, found["first"])
     head = f'"symbol":{json.dumps(bars.symbol)},"timeframe":"{bars.timeframe}","rows":{found["rows"]}'
-    return Response(f'{{{head},{text},"older":{json.dumps(older)}}}', media_type=JSON)
+    exact = then.exact_from.isoformat() if then.exact_from else None
+    return Response(f'{{{head},{text},"older":{json.dumps(older)},"exact_from":{json.dumps(exact)}}}', media_type=JSON)
 
 
 @router.get("/gaps", response_model=Gaps)
@@ -70,6 +72,8 @@ async def gaps(asking: Asking, asked: Annotated[InRange, Query()]) -> Response:
 
 
 def _bars(asking: Context, asked: CandlesAsked) -> Bars:
+    if asked.as_of is not None and asked.form == "rows":
+        raise UsageError("Bars as they read at an instant come in columns only.", fix="Leave out `form`, or `as_of`.")
     start, end = asked.start or RECORD_BEGINS, asked.end or asking.now + timedelta(days=1)
     if end < start:
         raise UsageError("The range ends before it begins.", fix="Give a start before the end.")
@@ -95,14 +99,11 @@ async def _older(asking: Context, bars: Bars, first: datetime | None) -> bool:
     return bool(found["older"])
 
 
-async def _corrected(asking: Context, asked: CandlesAsked, bars: Bars, found: dict[str, Any]) -> dict[int, tuple[float, ...]]:
+async def _read_then(asking: Context, asked: CandlesAsked, bars: Bars, found: dict[str, Any]) -> ReadThen:
     as_of = asked.as_of
     assert as_of is not None  # asked for only then
-    span = known_then.Span(bars.symbol, asked.timeframe, found["first"], bars.end)
-    read = await asking.readers.in_thread(
-        lambda connection: known_then.corrections(connection, asking.settings, span=span, as_of=as_of)
-    )
-    return {int(bar[0]): bar[1:] for bar in read}
+    span = Span(bars.symbol, asked.timeframe, found["first"], bars.end)
+    return await asking.readers.in_thread(lambda connection: corrections(connection, asking.settings, span=span, as_of=as_of))
 
 
 def _with_corrections(columns: dict[str, str], corrected: dict[int, tuple[float, ...]]) -> dict[str, str]:

@@ -171,10 +171,11 @@ async function loadKnown() {
   Object.assign(page, { signals: [], news: [] });
   const instant = asOf.instant;
   try {
-    view.read = instant ? await record.readThen({ symbol: page.symbol, timeframe: page.timeframe, from: bars.first, instant }) : new Map();
+    const then = instant ? await record.readThen({ symbol: page.symbol, timeframe: page.timeframe, from: bars.first, instant }) : { read: new Map(), exactFrom: null };
     if (asOf.instant !== instant) return;
+    view.read = then.read;
     view.draw(asOf.count);
-    notice("as-of", instant ? knownWords(instant, view.read.size) : "", "good");
+    notice("as-of", instant ? knownWords(instant, then) : "", "good");
     await around(bars.first, null, { held: true });
     await refreshPanel();
   } catch (error) {
@@ -182,9 +183,11 @@ async function loadKnown() {
   }
 }
 
-function knownWords(instant, corrected) {
+function knownWords(instant, { read, exactFrom }) {
+  const corrected = read.size;
+  const inexact = exactFrom ? ` Bars before ${time(exactFrom, "full")} read as today: too many were corrected since to read them all again.` : "";
   const changed = corrected ? ` ${many(corrected, "bar")} corrected since ${corrected === 1 ? "reads" : "read"} as then.` : "";
-  return `Shown as known at ${time(instant, "full")}: bars closed by then, signals and their fate as they stood.${changed}`;
+  return `Shown as known at ${time(instant, "full")}: bars closed by then, signals and their fate as they stood.${changed}${inexact}`;
 }
 
 async function refreshPanel() {

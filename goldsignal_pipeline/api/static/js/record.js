@@ -19,10 +19,10 @@ export async function candles({ symbol, timeframe, end = null, limit }) {
   return { time: found.time, open: found.open, high: found.high, low: found.low, close: found.close, older: found.older };
 }
 
-/** How bars read at an instant that were corrected since: by opening time, open, high, low, close. */
+/** How bars read at an instant that were corrected since: by opening time, open, high, low, close; before `exactFrom` (seconds or null) it is not known. */
 export async function readThen({ symbol, timeframe, from, instant }) {
   const found = await get("/page/corrections", { symbol, timeframe, start: iso(from), end: iso(instant), as_of: iso(instant) });
-  return new Map(found.bars.map(([at, ...prices]) => [at, prices]));
+  return { read: new Map(found.bars.map(([at, ...prices]) => [at, prices])), exactFrom: found.exact_from && seconds(found.exact_from) };
 }
 
 /** Signals that confirmed in the span, as known at `asOf` (seconds) when given. */
