@@ -12,6 +12,7 @@ from pydantic import Field
 from goldsignal_pipeline.api.answers import answer
 from goldsignal_pipeline.api.asking import Asking
 from goldsignal_pipeline.api.known_then import Span, corrections
+from goldsignal_pipeline.api.page_schemas import CorrectionsAnswer, PageAnswer, SessionsAnswer
 from goldsignal_pipeline.api.parameters import RECORD_BEGINS, Asked, Instant, OfSymbol
 from goldsignal_pipeline.errors import UsageError
 from goldsignal_pipeline.market.hours import load_calendar
@@ -49,13 +50,13 @@ class CorrectionsAsked(OfSymbol):
     as_of: Instant = Field(description="The instant.")
 
 
-@router.get("")
+@router.get("", response_model=PageAnswer)
 async def page(asking: Asking) -> Response:
     """Markets that candles are held of, strategies, and the settings that the pages show values with."""
     return answer(await asking.readers.in_thread(lambda connection: _page(connection, asking.settings, now=asking.now)))
 
 
-@router.get("/sessions")
+@router.get("/sessions", response_model=SessionsAnswer)
 async def sessions(asked: Annotated[SpanAsked, Query()]) -> Response:
     """Spans of each session in [start, end), in epoch seconds; at most three years."""
     if not timedelta() <= asked.end - asked.start <= LONGEST_SPAN:
@@ -63,7 +64,7 @@ async def sessions(asked: Annotated[SpanAsked, Query()]) -> Response:
     return answer({"sessions": session_spans(start=asked.start, end=asked.end, calendar=load_calendar())})
 
 
-@router.get("/corrections")
+@router.get("/corrections", response_model=CorrectionsAnswer)
 async def corrected(asking: Asking, asked: Annotated[CorrectionsAsked, Query()]) -> Response:
     """Bars in [start, end) that read otherwise at `as_of`: open in epoch seconds, open, high, low and close as they read.
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from goldsignal_pipeline.api import pictures
 from goldsignal_pipeline.api.answers import answer
 from goldsignal_pipeline.api.asking import Asking
+from goldsignal_pipeline.api.page_schemas import BreakdownAnswer, PerformanceAnswer
 from goldsignal_pipeline.api.parameters import RECORD_BEGINS, Name, OfSymbol
 from goldsignal_pipeline.storage.reading import results, signals
 from goldsignal_pipeline.storage.reading.queries import rows
@@ -32,14 +33,14 @@ class BreakdownAsked(OfSymbol):
     kind: Literal["signals", "backtest"] = Field("backtest", description="Trades of signals, or of all setups as simulated.")
 
 
-@router.get("/performance")
+@router.get("/performance", response_model=PerformanceAnswer)
 async def performance(asking: Asking, asked: Annotated[OfSymbol, Query()]) -> Response:
     """Equity of signals and of simulated setups, their newest metrics side by side, and the rolling expectancy by day."""
     symbol, end = asking.symbol(asked), asking.now + timedelta(days=1)
     return answer(await asking.readers.in_thread(lambda connection: _performance(connection, symbol, end=end)))
 
 
-@router.get("/breakdown")
+@router.get("/breakdown", response_model=BreakdownAnswer)
 async def breakdown(asking: Asking, asked: Annotated[BreakdownAsked, Query()]) -> Response:
     """Weekday by session, time in trade and the fan of all trades of a kind, of one strategy when named."""
     symbol = asking.symbol(asked)
