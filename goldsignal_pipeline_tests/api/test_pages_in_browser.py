@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -19,12 +20,14 @@ import pytest
 from pydantic import SecretStr
 
 from goldsignal_pipeline.api.app import create_app
+from goldsignal_pipeline.assets.keep_news import keep_news
 from goldsignal_pipeline.settings import Settings
 from goldsignal_pipeline.storage.database import Database
 from goldsignal_pipeline_tests.api.graph_served import Told, settings_of
 from goldsignal_pipeline_tests.api.serving import served
 from goldsignal_pipeline_tests.browser import Page, browser_page, chromium
-from goldsignal_pipeline_tests.graph import NOW, SYMBOL
+from goldsignal_pipeline_tests.graph import NOW, SYMBOL, fill_candles
+from goldsignal_pipeline_tests.providers.calendar_server import event
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="needs Chromium")
 
@@ -254,6 +257,35 @@ def another(browser: Page, settings: Settings) -> Iterator[Page]:
         browser.open(f"{other}/")
         yield browser
         browser.forget(other)
+
+
+def test_events_that_keep_signals_back_are_lines_with_their_names_from_when_they_were_known(
+    browser: Page, database: Database, tmp_path: Path
+) -> None:
+    fill_candles(database, ["2026-03"])
+    saved, told = tmp_path / "calendar.json", datetime(2026, 3, 19, 6, tzinfo=UTC)
+    saved.write_text(
+        json.dumps([event("CPI m/m", "2026-03-19T12:30:00Z"), event("Trade Balance", "2026-03-19T14:00:00Z", impact="Low")])
+    )
+    keep_news(database, str(saved), now=told)
+    with another(browser, settings_of(database)) as page:
+        page.until(LOADED)
+        page.value(
+            "window.written = []; (write => { CanvasRenderingContext2D.prototype.fillText = function (text, x, ...more) {"
+            " window.written.push([text, x]); return write.call(this, text, x, ...more); }; })"
+            "(CanvasRenderingContext2D.prototype.fillText)"
+        )
+        page.value(f"{VIEW}.bands.refresh()")
+        x = page.until("window.written.find(([text]) => text === 'USD CPI m/m')?.[1]")
+        bars = [
+            page.value(f"{VIEW}.chart.timeScale().timeToCoordinate(Date.UTC(2026, 2, 19, {hour}) / 1000)") for hour in (12, 13)
+        ]
+        assert x - 3 == pytest.approx(sum(bars) / 2, abs=1)  # half past, so half way between two bars of an hour
+        assert "Trade Balance" not in " ".join(page.value("window.written.map(([text]) => text)"))
+        step = f"{VIEW}.bars.indexAtOrAfter({told.timestamp()}) - 3"
+        page.value(f"document.querySelector('#as-of').value = {step}")
+        page.value("document.querySelector('#as-of').dispatchEvent(new Event('input'))")
+        page.until(f"!!document.querySelector('[data-notice=as-of]') && {VIEW}.bands.news.length === 0")
 
 
 def test_a_record_without_candles_says_so_and_why_nothing_can_be_given(browser: Page, database: Database) -> None:
