@@ -30,11 +30,13 @@ from pydantic_settings import (
 
 from goldsignal_pipeline.errors import SettingsError
 from goldsignal_pipeline.market.sources import REAL_SYMBOL, SIMULATED_SYMBOL, Source
-from goldsignal_pipeline.market.timeframes import Timeframe
+from goldsignal_pipeline.market.timeframes import PRUNABLE, Timeframe
 from goldsignal_pipeline.selection.own_account import OwnAccount
 
 PREFIX: Final = "GOLDSIGNAL_"
 _KEY_LENGTH: Final = 8
+LEAST_KEPT_MONTHS: Final = 15
+"""Whole months that a run of the month before this one reads at most, its own among them."""
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 
 
@@ -120,6 +122,10 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field("text", description="Form of log lines of the command line.")
     live_run_days: int = Field(3, ge=1, description="Days that Dagster's records of live runs are kept.")
     run_days: int = Field(30, ge=1, description="Days that Dagster's records of other runs and of logs are kept.")
+    keep_candles: dict[Timeframe, int] = Field(
+        default_factory=dict,
+        description="Months before this one that derived candles of M1, M5, M15 or M30 are kept (JSON map); all when not named.",
+    )
 
     @field_validator("source_order")
     @classmethod
@@ -155,6 +161,19 @@ class Settings(BaseSettings):
     def _base_is_intraday(cls, value: Timeframe) -> Timeframe:
         if not value.is_utc_aligned:
             raise ValueError(f"expected a base timeframe from M1 to H1, was {value}")
+        return value
+
+    @field_validator("keep_candles")
+    @classmethod
+    def _kept_candles_are_enough(cls, value: dict[Timeframe, int]) -> dict[Timeframe, int]:
+        wrong = [timeframe for timeframe in value if timeframe not in PRUNABLE]
+        if wrong:
+            raise ValueError(f"expected only {', '.join(PRUNABLE)}, was {wrong[0]}; longer bars are few and always kept")
+        for timeframe, months in value.items():
+            if months < LEAST_KEPT_MONTHS:
+                raise ValueError(
+                    f"expected at least {LEAST_KEPT_MONTHS} months of {timeframe}, which backtests read, was {months}"
+                )
         return value
 
     @model_validator(mode="after")

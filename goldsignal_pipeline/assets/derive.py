@@ -27,7 +27,7 @@ from goldsignal_pipeline.market.projection import Projection, project
 from goldsignal_pipeline.market.source_order import SourceOrders
 from goldsignal_pipeline.market.timeframes import Timeframe, bar_open
 from goldsignal_pipeline.market.zones import to_datetime, to_instant
-from goldsignal_pipeline.storage import candles, digests, quarantine, raw_candles, trading_days
+from goldsignal_pipeline.storage import candles, digests, pruned_candles, quarantine, raw_candles, trading_days
 from goldsignal_pipeline.storage.locks import lock_months
 
 if TYPE_CHECKING:
@@ -172,6 +172,7 @@ def _store(
     by_month = closing_months(projection.candles)
     held = _held_months(connection, symbol, months, observed=observed, closing=set(by_month))
     parts = projection.day_parts
+    pruned_candles.unmark(connection, symbol=symbol, months=months)
     merged = candles.replace_range(connection, symbol=symbol, start=start, end=end, candles=projection.candles)
     trading_days.replace_range(connection, symbol=symbol, start=start, end=end, day_parts=parts[parts["month"].isin(held)])
     quarantine.append_excluded(

@@ -78,6 +78,23 @@ def ensure_first_terms(connection: Connection, settings: Settings, *, now: datet
     )
 
 
+def ensure_source_order(connection: Connection, settings: Settings, *, symbols: Sequence[str], now: datetime) -> None:
+    """Write the order of sources of the settings as that from the beginning of time, unless one is told of."""
+    for symbol in symbols:
+        if read_source_orders(connection, symbol=symbol, otherwise=()).changes:
+            continue
+        gate_events.append(
+            connection,
+            natural_key=f"settings:source_order:first:{symbol}",
+            at=BEGINNING,
+            recorded_at=now,
+            kind="settings",
+            symbol=symbol,
+            strategy=None,
+            detail=json.dumps({"source_order": list(settings.source_order)}, separators=(",", ":")),
+        )
+
+
 def go_live(connection: Connection, *, symbol: str, now: datetime) -> None:
     """Say that a symbol is live from now on, unless it is already."""
     gate_events.append(

@@ -14,11 +14,11 @@ import dagster as dg
 import pandas as pd
 from sqlalchemy import text
 
+from goldsignal_pipeline.assets import kept_candles
 from goldsignal_pipeline.assets.partitions import month_start, next_month
 from goldsignal_pipeline.assets.pictures import equity_chart, trade_chart
 from goldsignal_pipeline.assets.summaries import table
 from goldsignal_pipeline.market.timeframes import Timeframe
-from goldsignal_pipeline.storage import candles
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -84,13 +84,9 @@ def _newest_trade(connection: Connection, window: Window, month: str) -> str:
     row = connection.execute(_NEWEST_ENDED, dict(window)).mappings().one_or_none()
     if row is None:
         return "No signal ended in this month."
-    bars = candles.read(
-        connection,
-        symbol=row["symbol"],
-        timeframe=Timeframe(row["timeframe"]),
-        start=row["confirmed_at"] - _AROUND,
-        end=row["resolved_at"] + _AROUND,
-    )
+    span = {"start": row["confirmed_at"] - _AROUND, "end": row["resolved_at"] + _AROUND}
+    timeframe = Timeframe(row["timeframe"])
+    bars = kept_candles.read(connection, symbol=row["symbol"], timeframes=[timeframe], **span)[timeframe]
     levels = {"reference": "reference", "stop": "stop", "TP1": "take_profit_1", "TP2": "take_profit_2"}
     label = " (simulated)" if row["symbol"].endswith("-SIM") else ""
     what = f"{row['strategy']} {row['direction']} {row['confirmed_at']:%Y-%m-%d %H:%M}: {row['result']}"

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import text
 
+from goldsignal_pipeline.assets import kept_candles
 from goldsignal_pipeline.assets.gate_record import read_spreads
 from goldsignal_pipeline.assets.partitions import month_of, month_start, next_month
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.market.zones import to_datetime, to_instant
 from goldsignal_pipeline.simulation.bars import BaseBars
-from goldsignal_pipeline.storage import candles, digests
+from goldsignal_pipeline.storage import digests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,7 @@ def frames(
     connection: Connection, *, symbol: str, timeframes: Sequence[Timeframe], start: datetime, end: datetime
 ) -> dict[Timeframe, pd.DataFrame]:
     """The candles of each timeframe that open in [start, end); timeframes without any are left out."""
-    read = {one: candles.read(connection, symbol=symbol, timeframe=one, start=start, end=end) for one in timeframes}
+    read = kept_candles.read(connection, symbol=symbol, timeframes=timeframes, start=start, end=end)
     return {timeframe: frame for timeframe, frame in read.items() if len(frame)}
 
 
@@ -72,11 +73,8 @@ def base_bars(
     last of the months that is over, however many are read at once, or up to the newest close: an expiry over a hole in the
     newest bars of the running month waits for them.
     """
-    parts = [
-        frame[(frame["base_timeframe"] == frame["timeframe"]).to_numpy()]
-        for timeframe in BASES
-        for frame in [candles.read(connection, symbol=symbol, timeframe=timeframe, start=start, end=end, columns=_COLUMNS)]
-    ]
+    read = kept_candles.read(connection, symbol=symbol, timeframes=BASES, start=start, end=end, columns=_COLUMNS)
+    parts = [frame[(frame["base_timeframe"] == frame["timeframe"]).to_numpy()] for frame in read.values()]
     rows = pd.concat(parts, ignore_index=True)
     bars = BaseBars.of_candles(rows, spreads=read_spreads(connection, symbol=symbol))
     return bars.until(to_instant(end - _INSTANT)).known(to_instant(over_until(end, now=now, grace=grace) - _INSTANT))

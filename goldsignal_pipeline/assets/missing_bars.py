@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 from sqlalchemy import text
 
+from goldsignal_pipeline.assets import kept_candles
 from goldsignal_pipeline.assets.partitions import month_of, month_start, next_month
 from goldsignal_pipeline.market.coverage import DEFAULT_BASE, day_grid
 from goldsignal_pipeline.market.gaps import closed_minutes, find_gaps
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.market.zones import to_instant
-from goldsignal_pipeline.storage import candles, fetches, trading_days
+from goldsignal_pipeline.storage import fetches, trading_days
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -109,15 +110,9 @@ def _day_parts(connection: Connection, *, symbol: str, start: datetime, end: dat
 
 
 def _held(connection: Connection, *, symbol: str, bases: list[str], start: datetime, end: datetime) -> pd.DataFrame:
-    return pd.concat(
-        [
-            candles.read(
-                connection, symbol=symbol, timeframe=base, start=start - _REACH, end=end, columns=("timeframe", "timestamp")
-            )
-            for base in bases
-        ],
-        ignore_index=True,
-    )
+    timeframes, columns = [Timeframe(base) for base in bases], ("timeframe", "timestamp")
+    read = kept_candles.read(connection, symbol=symbol, timeframes=timeframes, start=start - _REACH, end=end, columns=columns)
+    return pd.concat(list(read.values()), ignore_index=True)
 
 
 def _asked(connection: Connection, *, symbol: str, start: datetime, end: datetime) -> pd.DataFrame:

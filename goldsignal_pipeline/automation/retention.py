@@ -1,4 +1,7 @@
-"""Retention of Dagster's own records: runs, their events and compute logs. Candles are never touched.
+"""Retention: Dagster's own records (runs, their events and compute logs), and derived candles of short bars where you say so.
+
+Observations are never touched, and derived candles only where `GOLDSIGNAL_KEEP_CANDLES` names their timeframe: what is deleted is
+made of the observations again by whoever reads it (`assets.kept_candles`).
 
 Two kinds of runs are kept whatever their age: those that hold the newest materialization of any partition, because deleting them
 makes Dagster call the partition missing, and the newest good live cycle, from which the next one reaches on.
@@ -11,7 +14,7 @@ from typing import Final
 
 import dagster as dg
 
-from goldsignal_pipeline.resources import ClockResource, SettingsResource
+from goldsignal_pipeline.resources import ClockResource, DatabaseResource, SettingsResource
 
 _BATCH: Final = 500
 
@@ -30,15 +33,35 @@ def delete_old_runs(context: dg.OpExecutionContext, clock: ClockResource, settin
     return {"deleted": deleted, "kept": kept}
 
 
+@dg.op(description="Deletes derived candles of short bars past the months that are kept of them; observations give them again.")
+def delete_old_candles(
+    context: dg.OpExecutionContext, database: DatabaseResource, clock: ClockResource, settings: SettingsResource
+) -> int:
+    """Delete candles by timeframe, where the settings ask for it; says how many rows of which months."""
+    from goldsignal_pipeline.assets.kept_candles import prune
+    from goldsignal_pipeline.assets.summaries import table
+
+    with database.open() as opened:
+        pruned = prune(opened, settings.read(), now=clock.now())
+    rows = sum(one.rows for one in pruned)
+    months = table([{"symbol": one.symbol, "timeframe": one.timeframe.value, "month": one.month, "rows": one.rows} for one in pruned])
+    context.add_output_metadata({"rows_deleted": rows, "months_deleted": months})
+    return rows
+
+
 @dg.job(
     name="retention",
     executor_def=dg.in_process_executor,
     tags={"goldsignal/kind": "live"},
-    description="Keeps live runs for days and other runs for weeks; never deletes what a partition's state rests on.",
+    description=(
+        "Keeps live runs for days and other runs for weeks, never deletes what a partition's state rests on; deletes old derived "
+        "candles of short bars where the settings name them."
+    ),
 )
 def retention() -> None:
-    """Delete Dagster's records that nobody needs."""
+    """Delete Dagster's records that nobody needs, and candles that observations give again."""
     delete_old_runs()
+    delete_old_candles()
 
 
 def prune_runs(instance: dg.DagsterInstance, *, now: datetime, live_age: timedelta, other_age: timedelta) -> tuple[int, int]:

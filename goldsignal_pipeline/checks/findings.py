@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import text
 
+from goldsignal_pipeline.assets import kept_candles
 from goldsignal_pipeline.assets.partitions import month_start, next_month
 from goldsignal_pipeline.market.candles import instants_of
 from goldsignal_pipeline.market.consistency import derived_differences
@@ -89,7 +90,7 @@ def candle_findings(database: Database, *, months: Sequence[str]) -> dict[str, F
     window = {"start": start, "end": end, "months": list(months)}
     with database.transaction(read_only=True) as connection:
         stored = {
-            symbol: candles.read_all(connection, symbol=symbol, start=start - _REACH, end=end)
+            symbol: kept_candles.read_all(connection, symbol=symbol, start=start - _REACH, end=end)
             for symbol in candles.symbols(connection, start=start, end=end)
         }
         outside, derived = [], []

@@ -114,13 +114,13 @@ def parse_as_of(text: str, *, zone: ZoneInfo, now: datetime) -> datetime:
 
 def stored(database: Database, question: Question) -> pd.DataFrame:
     """Today's candles that answer the question, by time."""
-    from goldsignal_pipeline.storage import candles as repository
+    from goldsignal_pipeline.assets import kept_candles
 
     with database.transaction(read_only=True) as connection:
         for start in _starts(question):
-            rows = repository.read(
-                connection, symbol=question.symbol, timeframe=question.timeframe, start=start, end=question.end
-            )
+            rows = kept_candles.read(
+                connection, symbol=question.symbol, timeframes=[question.timeframe], start=start, end=question.end
+            )[question.timeframe]
             if question.start is not None or len(rows) >= NEWEST_BARS:
                 break
     return rows if question.start is not None else rows.tail(NEWEST_BARS)

@@ -51,6 +51,10 @@ class Timeframe(StrEnum):
         return tuple(other for other in Timeframe if other.minutes > self.minutes)
 
 
+PRUNABLE: Final = (Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.M30)
+"""Of which old candles need not be kept: longer bars are few, and they tell where a record begins."""
+
+
 _MINUTES: Final[dict[Timeframe, int]] = {
     Timeframe.M1: 1,
     Timeframe.M5: 5,

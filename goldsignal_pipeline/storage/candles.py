@@ -31,6 +31,8 @@ __all__ = [
     "KINDS",
     "MergeResult",
     "count",
+    "delete_closing",
+    "months_before",
     "newest_close",
     "read",
     "read_all",
@@ -133,6 +135,28 @@ def read(
         start=start,
         end=end,
     )
+
+
+def months_before(connection: Connection, *, symbol: str, timeframe: Timeframe, before: datetime) -> list[str]:
+    """The UTC months, YYYY-MM, in which bars of one timeframe close that are held and closed before an instant."""
+    query = text(
+        "SELECT DISTINCT to_char((timestamp + CAST(:length AS interval)) AT TIME ZONE 'UTC', 'YYYY-MM') AS month"
+        " FROM goldsignal.candles WHERE symbol = :symbol AND timeframe = :timeframe"
+        " AND timestamp < CAST(:before AS timestamptz) - CAST(:length AS interval) ORDER BY month"
+    )
+    parameters = {"symbol": symbol, "timeframe": str(timeframe), "before": before, "length": timeframe.length}
+    return list(connection.execute(query, parameters).scalars())
+
+
+def delete_closing(connection: Connection, *, symbol: str, timeframe: Timeframe, start: datetime, end: datetime) -> int:
+    """Delete the bars of one timeframe that close in [start, end); returns how many. The caller holds the months."""
+    (bounds,) = [one for one in _bounds(start, end) if one.timeframe is timeframe]
+    query = text(
+        "DELETE FROM goldsignal.candles WHERE symbol = :symbol AND timeframe = :timeframe"
+        " AND timestamp >= :first AND timestamp < :beyond"
+    )
+    edges = {"first": _moment(bounds.first), "beyond": _moment(bounds.beyond)}
+    return connection.execute(query, {"symbol": symbol, "timeframe": str(timeframe), **edges}).rowcount
 
 
 def read_all(connection: Connection, *, symbol: str, start: datetime, end: datetime) -> pd.DataFrame:

@@ -231,4 +231,5 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "changed_at": AT,
     },
     "news_sources": {"source": "calendar.json", "answered_at": AT},
+    "pruned_candles": {"symbol": "XAUUSD", "timeframe": "M5", "month": "2026-01", "rows": 6_000, "pruned_at": AT},
 }

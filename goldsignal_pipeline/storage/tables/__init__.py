@@ -3,7 +3,14 @@
 from goldsignal_pipeline.storage.tables.alerts import Alert, AlertAttempt, AlertChannel, AlertDelivery, AlertMute
 from goldsignal_pipeline.storage.tables.base import METADATA, SCHEMA, Base
 from goldsignal_pipeline.storage.tables.gate import GateEvent, GateState
-from goldsignal_pipeline.storage.tables.market_record import Candle, Fetch, QuarantinedCandle, RawCandle, TradingDayPart
+from goldsignal_pipeline.storage.tables.market_record import (
+    Candle,
+    Fetch,
+    PrunedCandle,
+    QuarantinedCandle,
+    RawCandle,
+    TradingDayPart,
+)
 from goldsignal_pipeline.storage.tables.news import NewsEvent, NewsSource
 from goldsignal_pipeline.storage.tables.operations import CreditUse, OperatorEvent, PartitionDigest
 from goldsignal_pipeline.storage.tables.setups import BacktestTrade, Setup
@@ -32,6 +39,7 @@ __all__ = [
     "OperatorEvent",
     "Outcome",
     "PartitionDigest",
+    "PrunedCandle",
     "QuarantinedCandle",
     "RawCandle",
     "Setup",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, Integer, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from goldsignal_pipeline.market.timeframes import Timeframe
+from goldsignal_pipeline.market.timeframes import PRUNABLE, Timeframe
 from goldsignal_pipeline.storage.tables.base import (
     Base,
     Day,
@@ -74,6 +74,23 @@ class Candle(Base):
     base_timeframe: Mapped[KeyText] = mapped_column(comment="Timeframe of the observations the bar is made of.")
     base_bars: Mapped[int] = mapped_column(Integer, comment="How many base bars the bar is made of.")
     flag: Mapped[str | None] = mapped_column(Text, comment="Why the bar is suspect (outlier, flat run ...); NULL when it is not.")
+
+
+class PrunedCandle(Base):
+    """A month of which retention deleted the candles of a timeframe."""
+
+    __tablename__ = "pruned_candles"
+    __table_args__ = (
+        one_of("timeframe", PRUNABLE),
+        month_form(),
+        {"comment": "Months of which retention deleted the candles of a timeframe; readers derive them from raw_candles again."},
+    )
+
+    symbol: Mapped[KeyText] = mapped_column(primary_key=True, comment="Symbol.")
+    timeframe: Mapped[KeyText] = mapped_column(primary_key=True, comment="Length of the bars, M1 to M30.")
+    month: Mapped[KeyText] = mapped_column(primary_key=True, comment="Month in which they close, UTC, YYYY-MM.")
+    rows: Mapped[int] = mapped_column(BigInteger, comment="How many were deleted.")
+    pruned_at: Mapped[Instant] = mapped_column(comment="When they were deleted.")
 
 
 class QuarantinedCandle(Base):
