@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 
-def refuse_unknown(request: Request) -> None:
-    """Raise `UsageError` for a parameter that the route does not list, for a repeated one, and for characters nobody prints."""
+async def refuse_unknown(request: Request) -> None:
+    """Raise `UsageError` for a parameter that the route does not list, for a repeated one, and for characters nobody prints.
+
+    It runs in the event loop and not in a thread: the first question makes the description, and two at once would break it.
+    """
     known = _listed(request.app, request.scope["route"].path)
     given = request.query_params.multi_items()
     for name, count in Counter(name for name, _ in given).items():

@@ -1,4 +1,4 @@
-"""The application behind a real socket: uvicorn in a thread, on a free port, until the test is done."""
+"""The application behind a real socket: its server in a thread, on a free port, until the test is done."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
-import uvicorn
 from fastapi import FastAPI
+
+from goldsignal_pipeline.api.serving import PATIENCE, server_of
 
 PATIENCE_SECONDS = 30.0
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
+def served(app: FastAPI, *, patience: timedelta = PATIENCE) -> Iterator[str]:
     """The address at which the application answers."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+    server = server_of(app, host="127.0.0.1", port=0, patience=patience)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -6,12 +6,13 @@ It may be killed at any moment: it only reads.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from typing import Final
 
 from goldsignal_pipeline.errors import GoldSignalError
 
-_LAST_ANSWERS_SECONDS: Final = 3
+_NOT_STARTED: Final = 3
 
 
 def command(*, host: str, port: int) -> list[str]:
@@ -21,9 +22,8 @@ def command(*, host: str, port: int) -> list[str]:
 
 def main() -> None:
     """Serve until interrupted."""
-    import uvicorn
-
     from goldsignal_pipeline.api.app import create_app
+    from goldsignal_pipeline.api.serving import server_of
     from goldsignal_pipeline.cli import session
 
     parser = argparse.ArgumentParser()
@@ -35,16 +35,11 @@ def main() -> None:
     except GoldSignalError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         raise SystemExit(error.exit_code) from error
-    # Addresses hold no secret (the token travels in a header), but a line for each request would only fill the log.
-    uvicorn.run(
-        app,
-        host=asked.host,
-        port=asked.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
-    )
+    server = server_of(app, host=asked.host, port=asked.port)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise SystemExit(_NOT_STARTED)
 
 
 if __name__ == "__main__":
