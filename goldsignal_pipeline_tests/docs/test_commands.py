@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from goldsignal_pipeline.cli.services.record import read_record
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.market.zones import to_wall
@@ -28,6 +29,7 @@ from goldsignal_pipeline_tests.folders import open_folder
 WITHOUT_UP = "docs/how-to/backup-and-restore.md"
 TUTORIAL = "docs/tutorial/first-candles.md"
 PATIENCE_SECONDS = 240
+CHART = "http://127.0.0.1:8000"
 BETWEEN = "\x1e"
 """Told between the outputs of two commands of a block."""
 
@@ -68,7 +70,6 @@ def test_what_is_not_run_is_listed_here() -> None:
         ("docs/how-to/prove.md", "takes as long as the one before; the suite runs it on a short record"),
         ("docs/how-to/repair.md", "removes caches of the folder it runs in"),
         ("docs/how-to/run-as-a-service.md", "needs another machine"),
-        ("docs/how-to/use-the-api.md", "needs a running `goldsignal up`"),
         ("docs/how-to/write-a-strategy.md", "changes the environment that the suite runs in"),
         (TUTORIAL, "clones, installs everything again and stays; the tests start what it starts"),
     }
@@ -99,6 +100,8 @@ def test_output_is_compared_line_by_line_or_by_words(
 def run(block: Block, folder: Path) -> list[str]:
     """Run the commands of a block in one shell; what went wrong, in words."""
     script = "\n".join(["set -e", *(f"{command}\nprintf '{BETWEEN}'" for command in block.commands)])
+    if CHART in script and (record := read_record(folder / ".goldsignal")) is not None:
+        script = script.replace(CHART, record.api_address)  # another port, where that one is in use
     environment = clean_environment(folder)
     finished = subprocess.run(
         ["bash", "-o", "pipefail", "-c", script],
