@@ -112,6 +112,19 @@ def test_panning_to_the_left_fetches_older_bars_and_their_signals(page: Page) ->
     assert times == sorted(set(times))
 
 
+def test_names_of_levels_do_not_lie_over_one_another_and_the_chosen_plan_has_all_of_its_own(page: Page) -> None:
+    """Two plans with the same levels stand out: the one that is chosen, and its twin that is open."""
+    page.value(
+        f"(trades => {{ const last = trades.signals.at(-1); trades.signals.push({{ ...last, id: 'twin', status: 'active' }});"
+        f" trades.chosen = last.id; }})({VIEW}.trades)"
+    )
+    page.value(REVEAL)
+    page.value(f"{VIEW}.trades.refresh()")
+    names = page.until(f"{VIEW}.trades.named.length ? {VIEW}.trades.named : null")
+    assert sorted(name["text"].split()[0] for name in names) == ["TP1", "TP2", "entry", "stop"]
+    assert all(later - earlier >= 16 for earlier, later in pairwise(sorted(name["y"] for name in names)))
+
+
 def test_a_click_on_an_arrow_opens_the_explanation_of_its_signal(page: Page) -> None:
     identity, x, y = page.value(ARROW)
     page.click(x, y)

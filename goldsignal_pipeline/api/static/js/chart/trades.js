@@ -4,6 +4,10 @@ import { faint } from "../theme.js";
 
 const REACH = 22;
 
+/** Name, height, price and colour of each level of a plan. */
+const levels = (signal, zone) => [["entry", zone.entry, signal.reference, "ink"], ["stop", zone.stop, signal.stop, "bad"],
+  ["TP1", zone.first, signal.take_profit_1, "good"], ["TP2", zone.second, signal.take_profit_2, "good"]];
+
 export class Trades {
   constructor(place, positionOf, level, extreme) {
     this._place = place; // (second) => x
@@ -12,6 +16,7 @@ export class Trades {
     this._extreme = extreme; // (second, "high" | "low") => y of the bar that opens then, or of its neighbour
     this.signals = [];
     this.chosen = null;
+    this.named = []; // where names of levels stand
     this.colours = {};
     const below = { draw() {}, drawBackground: (target) => target.useMediaCoordinateSpace((scope) => this._zones(scope)) };
     const above = { draw: (target) => target.useMediaCoordinateSpace((scope) => this._lines(scope)) };
@@ -104,9 +109,17 @@ export class Trades {
     for (const signal of this.signals) {
       const arrow = this._arrow(signal);
       if (arrow && arrow.x > -20 && arrow.x < mediaSize.width + 20) this._drawArrow(context, arrow, signal);
-      const zone = this._zone(signal);
-      if (!zone || zone.end < 0 || zone.x > mediaSize.width) continue;
-      if (this._isStrong(signal)) this._plan(context, mediaSize, signal, zone);
+    }
+    // Every line first, then the names of levels: those of the chosen plan, and of others what does not lie over them.
+    const strong = this.signals.filter((signal) => this._isStrong(signal)).map((signal) => ({ signal, zone: this._zone(signal) }))
+      .filter(({ zone }) => zone && zone.end >= 0 && zone.x <= mediaSize.width)
+      .sort((one, other) => (other.signal.id === this.chosen) - (one.signal.id === this.chosen));
+    for (const { signal, zone } of strong) this._plan(context, mediaSize, signal, zone);
+    this.named = [];
+    for (const { signal, zone } of strong) {
+      for (const [name, y, price, colour] of levels(signal, zone)) {
+        this._label(context, `${name} ${Number(price).toFixed(2)}`, zone, y, mediaSize.width, this.colours[colour]);
+      }
     }
   }
 
@@ -126,11 +139,9 @@ export class Trades {
   }
 
   _plan(context, { width, height }, signal, zone) {
-    const lines = [["entry", zone.entry, signal.reference, "ink"], ["stop", zone.stop, signal.stop, "bad"],
-      ["TP1", zone.first, signal.take_profit_1, "good"], ["TP2", zone.second, signal.take_profit_2, "good"]];
     context.font = "600 11px system-ui, sans-serif";
     context.textBaseline = "middle";
-    for (const [name, y, price, colour] of lines) {
+    for (const [name, y, , colour] of levels(signal, zone)) {
       context.strokeStyle = this.colours[colour];
       context.lineWidth = 1.5;
       context.setLineDash(name === "entry" ? [] : [5, 3]);
@@ -139,7 +150,6 @@ export class Trades {
       context.lineTo(zone.end, y);
       context.stroke();
       context.setLineDash([]);
-      this._label(context, `${name} ${Number(price).toFixed(2)}`, zone, y, width, this.colours[colour]);
     }
     const deadline = this._place(seconds(signal.deadline));
     if (deadline !== null && deadline < width) {
@@ -158,6 +168,8 @@ export class Trades {
   _label(context, text, zone, y, width, colour) {
     const wide = context.measureText(text).width + 8;
     const x = Math.max(2, Math.min(zone.end + 4, width - wide - 2));
+    if (this.named.some((other) => Math.abs(other.y - y) < 16 && x < other.x + other.wide && other.x < x + wide)) return;
+    this.named.push({ text, x, y, wide });
     context.fillStyle = faint(this.colours.sheet, 0.88);
     context.fillRect(x, y - 8, wide, 16);
     context.fillStyle = colour;
