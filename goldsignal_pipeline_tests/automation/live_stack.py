@@ -76,17 +76,22 @@ class LiveStack:
         served = ["-m", location, "-h", "127.0.0.1", "-p", str(port), "--location-name", "goldsignal"]
         self._start("code-server", ["dagster", "api", "grpc", *served])
         wait_until(lambda: self._answers(port), "the code server", seconds=60)
-        self._start("daemon", [f"{HERE}.daemon", "run", "-w", str(workspace)])
+        self.start_daemon("daemon")
+
+    def start_daemon(self, name: str) -> Service:
+        """A daemon; Dagster means there to be one."""
+        return self._start(name, [f"{HERE}.daemon", "run", "-w", str(self.folder / "workspace.yaml")])
 
     def _answers(self, port: int) -> bool:
         assert self._services[0].exit_code() is None, self.logs()
         return not ports.is_free(port)
 
-    def _start(self, name: str, arguments: list[str]) -> None:
+    def _start(self, name: str, arguments: list[str]) -> Service:
         command = [sys.executable, "-m", *arguments]
         service = Service(name, command, self.folder / f"{name}.log", self._environment, PROJECT)
         service.start()
         self._services.append(service)
+        return service
 
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:

@@ -17,10 +17,12 @@ import dagster as dg
 import pytest
 
 from goldsignal_pipeline.assets.ingest import ingest
+from goldsignal_pipeline.assets.staleness import Basis, everything_behind
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.market.sources import REAL_SYMBOL
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.providers.files import read_file
+from goldsignal_pipeline.settings import Settings
 from goldsignal_pipeline.storage.database import Database
 from goldsignal_pipeline_tests.automation.live_stack import LiveStack, wait_until
 from goldsignal_pipeline_tests.automation.live_story import Story, at, label_of
@@ -40,6 +42,8 @@ LATE = ("2024-05-31 20:45", "2024-05-31 20:50")
 """Two bars that the vendor does not have before Sunday."""
 HOLE = "hole:2024-05-31T20:45Z:2024-06-02"
 NIGHT = "2024-05-31 21:20"
+BY_TWO, BY_TWO_TICK = "2024-06-02 22:15", "2024-06-02 22:17"
+"""The bar for which two daemons ask, and when."""
 CARE = "2024-06-02 01:40"
 """Saturday, 21:40 in New York, the hour of the retention: Friday's runs are older than the one day that live ones are kept."""
 
@@ -126,10 +130,19 @@ def _sunday(story: Story) -> None:
     story.stack.vendor.schedule(Fault.ERROR_503)
     story.cycle("2024-06-02 22:12", bar="2024-06-02 22:10")
     story.quiet()
+    _two_daemons(story)
+
+
+def _two_daemons(story: Story) -> None:
+    """Somebody starts a second daemon on the same database: both look at the clock when the next bar has closed."""
+    second = story.stack.start_daemon("second-daemon")
+    wait_until(lambda: "SchedulerDaemon" in second.log.read_text(), "the second scheduler")
+    story.cycle(BY_TWO_TICK, bar=BY_TWO)
+    story.quiet()
 
 
 def test_one_run_for_every_closed_bar_and_none_for_a_minute_that_comes_twice(story: Story) -> None:
-    runs = story.cycles
+    runs = {bar: each for bar, each in story.cycles.items() if bar != BY_TWO}
     assert {bar: [run.status.value for run in each] for bar, each in runs.items()} == {
         "2024-05-31 20:20": ["SUCCESS"],
         "2024-05-31 20:25": ["SUCCESS"],
@@ -179,6 +192,20 @@ def test_every_closed_bar_is_held_once_and_no_forming_one_ever_was(story: Story)
             assert all(abs(float(row[name]) - meant[name]) < 0.00501 for name in ("open", "high", "low", "close"))
 
 
+@pytest.mark.fault("concurrency")
+def test_two_daemons_leave_what_one_would(story: Story) -> None:
+    """I2, I9, I19: however many runs they ask for, each bar and each derived row is held once."""
+    runs = story.cycles[BY_TWO]
+    assert {run.status.value for run in runs} == {"SUCCESS"}
+    since = "timestamp >= '2024-06-02 22:10Z'"
+    assert [row["timestamp"] for row in story.rows(f"SELECT timestamp FROM raw_candles WHERE {since}")] == [
+        at("2024-06-02 22:10")
+    ]
+    assert len(story.rows(f"SELECT FROM candles WHERE timeframe = 'M5' AND {since}")) == 1
+    basis = Basis.of(Settings(provider="simulated"), now=at(BY_TWO_TICK))
+    assert everything_behind(story.database, basis) == [], "no run vouched for what another wrote after it"
+
+
 def test_a_revision_is_a_second_version_and_the_candles_follow_it(story: Story) -> None:
     versions = story.rows(f"SELECT close, observed_at FROM raw_candles WHERE timestamp = '{REVISED}Z' ORDER BY observed_at")
     assert [float(row["close"]) for row in versions] == [
@@ -218,7 +245,8 @@ def test_the_operator_reads_why_a_cycle_failed_and_nobody_reads_the_key(story: S
 def test_a_used_up_minute_is_waited_for_and_an_outage_tried_again_within_the_budget(story: Story) -> None:
     vendor = story.stack.vendor
     assert not vendor.is_overdrawn
-    assert [(story.tick_of(call.at)[8:], call.fault) for call in vendor.calls if not is_repair(call)] == [
+    told = [(story.tick_of(call.at)[8:], call.fault) for call in vendor.calls if not is_repair(call)]
+    assert [one for one in told if one[0] != BY_TWO_TICK[8:]] == [
         ("31 20:22", None),  # the running month, in two pages
         ("31 20:22", None),
         ("31 20:27", None),
@@ -234,7 +262,8 @@ def test_a_used_up_minute_is_waited_for_and_an_outage_tried_again_within_the_bud
 
 def test_the_fillers_of_a_weekend_leave_no_candle(story: Story) -> None:
     filled = "timestamp >= '2024-05-31 21:00Z' AND timestamp < '2024-06-02 22:00Z'"
-    assert any(call.rows > 500 for call in story.stack.vendor.calls[-3:]), "the vendor did send the weekend"
+    calls = [call for call in story.stack.vendor.calls if story.tick_of(call.at) != BY_TWO_TICK]
+    assert any(call.rows > 500 for call in calls[-3:]), "the vendor did send the weekend"
     assert story.rows(f"SELECT * FROM raw_candles WHERE {filled}") == []
     # Monday's H4 and D1 bars open at 21:00, an hour before there is a market.
     assert story.rows(f"SELECT * FROM candles WHERE {filled} AND timestamp < '2024-06-02 21:00Z'") == []
