@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from goldsignal_pipeline.market.candles import TIMESTAMP_DTYPE, timestamps_of
@@ -95,16 +96,34 @@ class Evaluation:
 
 
 def frame_of_parts(parts: list[Part], *, dtypes: dict[str, str], order: list[str]) -> pd.DataFrame:
-    """One typed frame of parts with array columns (a scalar is repeated), sorted by `order`."""
+    """One typed frame of parts with array columns (a scalar is repeated), sorted by `order`: instants, numbers and scalars.
+
+    Arrays are sorted before pandas sees them, because it takes many times as long for the same order.
+    """
     lengths = [len(part["timestamp"]) for part in parts]
+    values = {name: [part[name] for part in parts] for name in dtypes}
+    sorted_rows = np.lexsort([_ranks(values[name], lengths) for name in reversed(order)])
     columns: dict[str, Any] = {}
     for name, dtype in dtypes.items():
-        values = [part[name] for part in parts]
         if dtype == TIMESTAMP_DTYPE:
-            columns[name] = timestamps_of(np.concatenate([np.zeros(0, dtype="datetime64[us]"), *values]))
-            continue
-        numpy_dtype = object if dtype == "str" else dtype
-        is_array = bool(values) and isinstance(values[0], np.ndarray)
-        joined = np.concatenate(values) if is_array else np.repeat(np.array(values, dtype=numpy_dtype), lengths)
-        columns[name] = joined.astype(numpy_dtype)
-    return pd.DataFrame(columns).astype(dtypes).sort_values(order, kind="stable", ignore_index=True)
+            joined = np.concatenate([np.zeros(0, dtype="datetime64[us]"), *values[name]])
+            columns[name] = timestamps_of(joined[sorted_rows])
+        elif dtype == "str":
+            columns[name] = pd.Series(_joined(values[name], lengths, object)[sorted_rows], dtype=dtype)
+        else:
+            columns[name] = _joined(values[name], lengths, dtype)[sorted_rows]
+    return pd.DataFrame(columns)
+
+
+def _joined(values: list[Any], lengths: list[int], dtype: Any) -> npt.NDArray[Any]:
+    is_array = bool(values) and isinstance(values[0], np.ndarray)
+    joined = np.concatenate(values) if is_array else np.repeat(np.array(values, dtype=dtype), lengths)
+    return joined.astype(dtype)
+
+
+def _ranks(values: list[Any], lengths: list[int]) -> npt.NDArray[Any]:
+    """What rows sort by: the values themselves, or the rank of each part's text, because numbers compare faster."""
+    if not values or isinstance(values[0], np.ndarray):
+        return np.concatenate(values) if values else np.zeros(0)
+    ranks: npt.NDArray[Any] = np.unique(np.array(values, dtype=np.str_), return_inverse=True)[1]
+    return np.repeat(ranks, lengths)
