@@ -137,7 +137,7 @@ def prove_crash(
     return CrashReport(symbol, given.months, reached, rows, tuple(done))
 
 
-def _undisturbed(database: Database, settings: Settings, job: Job) -> tuple[dict[Point, int], float]:
+def _undisturbed(database: Database, settings: Settings, job: Job) -> tuple[Mapping[Point, int], float]:
     with worker(database, settings, job) as one:
         one.wait_until_ready()
         begin = time.monotonic()

@@ -1,53 +1,53 @@
 """A worker of proofs, a process of its own: computes chunks of months in a scratch database, and dies where it is told to.
 
-It reads one job as JSON from its standard input (`workers.Job`), says `ready` once everything is loaded, and ends with a line of
-JSON that counts how often each kill point was reached.
+This module loads all that a worker needs, so that those that are forked where it is loaded begin at once. It says `Ready` when
+it begins, and ends with `Done`, which counts how often each kill point was reached, or `Failed`.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import time
+import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from multiprocessing.connection import Connection
+from typing import Final
 
+from goldsignal_pipeline.cli.prove.graph import Run, steps
 from goldsignal_pipeline.cli.prove.kill_points import Killer, Point
-from goldsignal_pipeline.cli.prove.workers import READY, Job
-
-if TYPE_CHECKING:
-    from goldsignal_pipeline.cli.prove.graph import Run
+from goldsignal_pipeline.cli.prove.workers import Done, Failed, Job, Ready
+from goldsignal_pipeline.errors import GoldSignalError
+from goldsignal_pipeline.settings import Settings
+from goldsignal_pipeline.storage.database import Database
 
 _TRIES: Final = 6
+_STEPS: Final = steps()
 
 
-def main() -> None:
-    """Do one job."""
-    from goldsignal_pipeline.cli.prove.graph import Run, steps
-    from goldsignal_pipeline.settings import load_settings
-    from goldsignal_pipeline.storage.database import Database
+def work(address: str, settings: Settings, job: Job, telling: Connection) -> None:
+    """Do one job on the database at an address, and tell."""
+    try:
+        telling.send(Ready())
+        telling.send(Done(_done(Database(address, application_name="goldsignal-proof"), settings, job).reached))
+    except Exception as error:
+        telling.send(Failed(traceback.format_exception_only(error)[-1].strip()))
+        raise SystemExit(1) from None
 
-    job = Job.parse(sys.stdin.readline())
-    settings = load_settings()
-    database = Database(settings.required_database_url, application_name="goldsignal-proof")
+
+def _done(database: Database, settings: Settings, job: Job) -> Killer:
     run = Run(database, settings, job.now, job.run_id)
     killer = Killer(job.kill_at, job.occurrence)
     killer.install()
-    computed = steps()
-    print(READY, flush=True)
     for months in job.chunks:
-        for compute in computed.values():
+        for compute in _STEPS.values():
             _persistently(compute, run, months)
             killer.reach(Point.BETWEEN_ASSETS)
     database.dispose()
-    print(json.dumps({point.value: count for point, count in killer.reached.items()}), flush=True)
+    return killer
 
 
 def _persistently(compute: Callable[[Run, tuple[str, ...]], object], run: Run, months: tuple[str, ...]) -> None:
     """Compute, and again after a fault that passes, as a run of Dagster does."""
-    from goldsignal_pipeline.errors import GoldSignalError
-
     for attempt in range(1, _TRIES + 1):
         try:
             compute(run, months)
@@ -58,7 +58,3 @@ def _persistently(compute: Callable[[Run, tuple[str, ...]], object], run: Run, m
             time.sleep(attempt * (0.1 + os.getpid() % 5 / 10))
         else:
             return
-
-
-if __name__ == "__main__":
-    main()
