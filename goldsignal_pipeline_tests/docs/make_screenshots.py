@@ -23,7 +23,27 @@ from goldsignal_pipeline_tests.browser import Page, browser_page
 FOLDER = PROJECT_ROOT / "docs" / "screenshots"
 LARGEST_BYTES = 300_000
 
+# Every group is unfolded; the page folds them, and then shows no asset.
+GROUPS = ("market", "research", "signals", "news", "report")
+GRAPH = "/asset-groups?expanded=" + ",".join(f"global@global:{group}" for group in GROUPS)
+ASSETS = (
+    "raw_candles",
+    "candles",
+    "setups",
+    "strategies",
+    "backtest_trades",
+    "backtest_results",
+    "signals",
+    "outcomes",
+    "alerts",
+    "news_events",
+    "report",
+)
+
 HIDE_NAVIGATION = "[...document.querySelectorAll('*')].filter(e => e.innerText === 'Hide navigation').pop()?.click()"
+RELOAD = "location.reload()"  # the graph is fitted into the room that there is when it is first drawn
+# Afterwards there is room for the buttons, which otherwise lie over an asset.
+HIDE_LIST = "[...document.querySelectorAll('[aria-label=panel_show_right]')].pop().closest('button').click()"
 SHOW_CHART = "[...document.querySelectorAll('*')].filter(e => e.innerText === '[Show Markdown]').pop().click()"
 
 
@@ -43,12 +63,11 @@ def pictures(month: str) -> tuple[Picture, ...]:
     """The pictures of the documentation; `month` is a finished month that holds candles."""
     partition = f"/assets/candles?view=partitions&partition={month}"
     texts = ("by_timeframe", "chart_XAUUSD-SIM")
-    graph = ("raw_candles", "candles", "6 / 6 Passed", "2 / 2 Passed")
     return (
-        Picture("asset-graph", "/asset-groups", graph, height=520),
+        Picture("asset-graph", GRAPH, ASSETS, (HIDE_NAVIGATION, RELOAD, HIDE_LIST), width=1400, height=940),
         Picture("candles-month", partition, texts, width=1500, height=1120),
         Picture("candles-chart", partition, texts, (HIDE_NAVIGATION, SHOW_CHART), height=600),
-        Picture("automation", "/automation", ("live_cycle_schedule", "run_failure_events"), height=490),
+        Picture("automation", "/automation", ("live_cycle_schedule", "run_failure_events"), height=800),
     )
 
 
@@ -60,6 +79,7 @@ def take(page: Page, picture: Picture, *, address: str) -> bytes:
     for click in picture.clicks:
         page.value(click)
         time.sleep(1.0)
+        page.wait_for(picture.texts)
     time.sleep(2.0)  # the graph glides into its place
     return reduced(page.picture())
 
