@@ -90,16 +90,14 @@ class Watch:
                 self._add(Violation(f"randomness: numpy's {type(generator).__name__} was drawn from", ""))
 
     def _profile(self, frame: FrameType, event: str, argument: Any) -> None:
-        # A compiler makes millions of calls; what it does is allowed anyway.
-        if str(frame.f_globals.get("__name__")).startswith(_LOADERS):
-            return
         if event == "c_call":
             what = _compiled(argument)
         elif event == "call":
             what = _interpreted(frame)
         else:
             return
-        if what:
+        # What a compiler does is allowed.
+        if what and not str(frame.f_globals.get("__name__")).startswith(_LOADERS):
             self._note(what, frame)
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -153,7 +151,7 @@ def _compiled(function: Any) -> str:
 def _interpreted(frame: FrameType) -> str:
     """What a call of a Python function does that is banned; "" for nothing."""
     code, module = frame.f_code, str(frame.f_globals.get("__name__", ""))
-    if code in _ENVIRONMENT:
+    if module == "os" and code in _ENVIRONMENT:
         return "the environment: os.environ"
     if module in _RANDOM_MODULES:
         return f"randomness: {module}.{code.co_name}"
@@ -170,6 +168,7 @@ def _asks_by_word(code: CodeType) -> str:
     return f"clock: {min(readers)}({min(words)!r})" if words and readers else ""
 
 
+@lru_cache(maxsize=4096)
 def _is_within(module: str, packages: tuple[str, ...]) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
