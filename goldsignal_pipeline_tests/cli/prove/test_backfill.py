@@ -69,6 +69,13 @@ def test_months_left_behind_are_found_and_named(observed: Database, commands_on:
     assert " instead of " in told["shuffles"][0]["difference"] or "expected" in told["shuffles"][0]["difference"]
 
 
+def test_the_single_pass_reaches_the_month_after_one_that_only_the_last_bar_closes_in(observed: Database) -> None:
+    """The last hour of May closes in June, which has no bars; trades of June may end in July, which is no month of the record."""
+    report = prove_backfill(observed, SETTINGS, symbol=SYMBOL, now=NOW, first="2022-05", last="2022-05", seeds=[1])
+    assert report.months == ("2022-05", "2022-06")
+    assert [str(one.unequal) for one in report.shuffles if one.unequal] == []
+
+
 def test_without_observations_nothing_is_proved(observed: Database) -> None:
     with pytest.raises(UsageError, match="Nothing was observed of XAUUSD "):
         prove_backfill(observed, SETTINGS, symbol="XAUUSD", now=NOW, seeds=[1])
