@@ -163,6 +163,17 @@ class Settings(BaseSettings):
             raise ValueError(f"expected a base timeframe from M1 to H1, was {value}")
         return value
 
+    @field_validator("keep_candles", mode="before")
+    @classmethod
+    def _kept_timeframes_exist(cls, value: object) -> object:
+        for name in value if isinstance(value, dict) else ():
+            if name not in tuple(Timeframe):
+                near = difflib.get_close_matches(str(name).upper(), PRUNABLE, n=1, cutoff=0.1)
+                raise ValueError(
+                    f"expected only {', '.join(PRUNABLE)}, was {name!r}" + (f"; did you mean {near[0]}?" if near else "")
+                )
+        return value
+
     @field_validator("keep_candles")
     @classmethod
     def _kept_candles_are_enough(cls, value: dict[Timeframe, int]) -> dict[Timeframe, int]:

@@ -41,6 +41,9 @@ class Candles(Exact):
     low: list[float]
     close: list[float]
     older: bool = Field(description="Whether the range holds bars that open before the first.")
+    pruned_until: datetime | None = Field(
+        description="When retention deleted bars of the range: all of them closed before it; null otherwise."
+    )
     exact_from: datetime | None = Field(
         description="Bars that open before it read as today, though corrected since; null when all read as at `as_of`."
     )
@@ -69,6 +72,9 @@ class CandleRows(Exact):
     rows: int
     bars: list[Bar]
     older: bool
+    pruned_until: datetime | None = Field(
+        description="When retention deleted bars of the range: all of them closed before it; null otherwise."
+    )
 
 
 class Gap(Exact):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
+from goldsignal_pipeline.assets import kept_candles
 from goldsignal_pipeline.market.timeframes import Timeframe
-from goldsignal_pipeline.storage import candles
 from goldsignal_pipeline.storage.alerts import SEPARATOR
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def picture_of(database: Database, claimed: Claim, *, now: datetime) -> bytes | 
         length = Timeframe(timeframe)
         start = stamp - _BARS_BEFORE * length.length
         end = min(now, signal["confirmed_at"] + _LONGEST)
-        bars = candles.read(connection, symbol=symbol, timeframe=length, start=start, end=end)
+        bars = kept_candles.read(connection, symbol=symbol, timeframes=[length], start=start, end=end)[length]
     return None if bars.empty else signal_picture(bars, dict(signal))
 
 

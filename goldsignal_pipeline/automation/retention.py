@@ -8,6 +8,7 @@ makes Dagster call the partition missing, and the newest good live cycle, from w
 """
 
 import shutil
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -40,13 +41,25 @@ def delete_old_candles(
     """Delete candles by timeframe, where the settings ask for it; says how many rows of which months."""
     from goldsignal_pipeline.assets.kept_candles import prune
     from goldsignal_pipeline.assets.summaries import table
+    from goldsignal_pipeline.storage.pruned_candles import complete_from
 
     with database.open() as opened:
         pruned = prune(opened, settings.read(), now=clock.now())
-    rows = sum(one.rows for one in pruned)
-    months = table([{"symbol": one.symbol, "timeframe": one.timeframe.value, "month": one.month, "rows": one.rows} for one in pruned])
-    context.add_output_metadata({"rows_deleted": rows, "months_deleted": months})
-    return rows
+        with opened.transaction(read_only=True) as connection:
+            whole = complete_from(connection)
+    months = [{"symbol": one.symbol, "timeframe": one.timeframe.value, "month": one.month, "rows": one.rows} for one in pruned]
+    by_timeframe = Counter[str]()
+    for one in pruned:
+        by_timeframe[one.timeframe.value] += one.rows
+    context.add_output_metadata(
+        {
+            "rows_deleted": by_timeframe.total(),
+            "rows_deleted_by_timeframe": dict(by_timeframe),
+            "months_deleted": table(months),
+            "complete_from": table(whole),
+        }
+    )
+    return by_timeframe.total()
 
 
 @dg.job(

@@ -25,12 +25,15 @@ RULES: Final = {
         """,
     ),
     "no_setup_from_the_future": RowRule(
-        "The confirming bar of every setup is held, has closed, and closes at the setup's reference (I5).",
+        "The confirming bar of every setup is held or was pruned, has closed, and closes at the setup's reference (I5).",
         breaking_rows="""
         SELECT symbol, timeframe, strategy, direction, timestamp, confirmed_at, reference, candles.close AS close_held
         FROM setups LEFT JOIN candles USING (symbol, timeframe, timestamp)
         WHERE confirmed_at >= :start AND confirmed_at < :end
           AND (candles.close IS DISTINCT FROM reference OR confirmed_at > :now)
+          AND (confirmed_at > :now OR NOT EXISTS (
+              SELECT FROM pruned_candles AS gone WHERE gone.symbol = setups.symbol AND gone.timeframe = setups.timeframe
+              AND gone.month = to_char(confirmed_at AT TIME ZONE 'UTC', 'YYYY-MM')))
         """,
     ),
 }

@@ -77,8 +77,9 @@ def _fill_range(
     from goldsignal_pipeline.cli.launch import materialize_range
 
     plan, source = plan_range(database, settings, months=months, assets=assets, now=datetime.now(UTC))
-    told = {"plan": plan.as_dict(), "assets": assets, "source": source}
-    shown = render_plan(plan, zone=settings.display_zone, source=source)
+    pruned = _pruned_months(database, settings, months=months) if "candles" in assets else []
+    told = {"plan": plan.as_dict(), "assets": assets, "source": source, "pruned_months": pruned}
+    shown = render_plan(plan, zone=settings.display_zone, source=source, pruned=pruned)
     if dry_run:
         output.emit(told, render=lambda console: console.print(shown))
         return []
@@ -93,6 +94,15 @@ def _fill_range(
             )
     _summarise(database, output, told, reports, months=months)
     return reports
+
+
+def _pruned_months(database: Database, settings: Settings, *, months: Sequence[str]) -> list[str]:
+    """Those of the months of which retention deleted candles."""
+    from goldsignal_pipeline.storage import pruned_candles
+
+    with database.transaction(read_only=True) as connection:
+        found = pruned_candles.months(connection, symbol=settings.symbol)
+    return sorted(set(months) & set().union(*found.values()))
 
 
 def _fill_missing(

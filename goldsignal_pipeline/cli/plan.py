@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -79,10 +80,13 @@ def _finished(credits_needed: int, *, budget: Budget, now: datetime) -> datetime
     return moment + timedelta(minutes=-(-credits_needed // budget.per_minute))
 
 
-def render_plan(plan: FetchPlan, *, zone: ZoneInfo, source: str, going_live: bool = False) -> RenderableType:
+def render_plan(
+    plan: FetchPlan, *, zone: ZoneInfo, source: str, going_live: bool = False, pruned: Sequence[str] = ()
+) -> RenderableType:
     """The plan as a small table; times in `zone`. `going_live` says from when on the strategies have their history.
 
-    That date counts the months of the plan alone, so it is no news about a range added to a longer record.
+    That date counts the months of the plan alone, so it is no news about a range added to a longer record. `pruned` are months
+    of which retention deleted candles that the run will write again.
     """
     span = f"{plan.first_month} to {plan.last_month}" if plan.months > 1 else plan.first_month
     rows = [
@@ -91,6 +95,8 @@ def render_plan(plan: FetchPlan, *, zone: ZoneInfo, source: str, going_live: boo
         ("credits", f"{plan.credits:,}" if plan.credits else "none needed"),
         ("time for credits", span_text(plan.minutes * 60) if plan.minutes else "no waiting"),
     ]
+    if pruned:
+        rows.append(("deleted candles", f"of {len(pruned)} months are derived again, and kept until the next retention"))
     if going_live:
         rows.append(("silent until", f"{local_text(plan.silent_until, zone=zone)} (then every strategy has its history)"))
     return table("", "", rows=rows, title="plan", header=False)

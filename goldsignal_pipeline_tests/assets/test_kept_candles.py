@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import delete, insert, text
 
 from goldsignal_pipeline.assets import kept_candles, market_record
 from goldsignal_pipeline.assets.derive import Rules, derive, stale_months
@@ -20,6 +22,7 @@ from goldsignal_pipeline.assets.missing_bars import find
 from goldsignal_pipeline.assets.refresh import refresh
 from goldsignal_pipeline.automation.retention import retention
 from goldsignal_pipeline.checks.findings import candle_findings
+from goldsignal_pipeline.checks.setups import RULES
 from goldsignal_pipeline.errors import SettingsError
 from goldsignal_pipeline.market.hours import load_calendar
 from goldsignal_pipeline.market.sources import SIMULATED_SYMBOL as SYMBOL
@@ -27,9 +30,13 @@ from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.providers.simulated import SimulatedProvider
 from goldsignal_pipeline.resources import ClockResource, DatabaseResource, SettingsResource
 from goldsignal_pipeline.settings import LEAST_KEPT_MONTHS, Settings, cached_settings, load_settings
-from goldsignal_pipeline.storage import pruned_candles
+from goldsignal_pipeline.storage import candles, pruned_candles
 from goldsignal_pipeline.storage.database import Database
+from goldsignal_pipeline.storage.locks import lock_months
+from goldsignal_pipeline.storage.tables import Setup
+from goldsignal_pipeline_tests.api.graph_served import asked, client_of, settings_of
 from goldsignal_pipeline_tests.postgres import Server, migrated_database
+from goldsignal_pipeline_tests.sql.sample_rows import SAMPLES
 
 GRACE = timedelta(seconds=120)
 MONTHS = ["2024-03", "2024-04", "2024-05"]
@@ -159,6 +166,53 @@ def test_a_month_that_waits_to_be_derived_is_kept(pruned: Database) -> None:
             connection.execute(text(digest.format(right)))
 
 
+def test_retention_waits_for_who_writes_the_month(pruned: Database) -> None:
+    derive(pruned, months=MONTHS, now=OBSERVED, grace=GRACE, source_order=(), run_id=None)
+    waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    with ThreadPoolExecutor(1) as threads:
+        with pruned.transaction() as writer:
+            lock_months(writer, table=candles.TABLE, months=["2024-03"])
+            pruning = threads.submit(kept_candles.prune, pruned, SETTINGS, now=LATER)
+            until = time.monotonic() + 30
+            while not writer.execute(waiting).scalar_one():
+                assert not pruning.done(), "retention deletes beside a writer"
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            assert marked(pruned) == {}
+        assert {one.month for one in pruning.result(30)} == {"2024-03", "2024-04"}
+
+
+def test_the_api_says_that_bars_were_deleted_and_calls_none_missing(pruned: Database) -> None:
+    with client_of(settings_of(pruned, symbol=SYMBOL), now=LATER) as client:
+        for form in ("columns", "rows"):
+            short = asked(client, "/candles", timeframe="M5", limit=50_000, form=form)
+            assert (short["rows"] > 5_000, short["older"], short["pruned_until"]) == (True, False, "2024-05-01T00:00:00+00:00")
+        gone = asked(client, "/candles", timeframe="M15", start="2024-03-04T00:00:00Z", end="2024-03-09T00:00:00Z")
+        assert (gone["rows"], gone["older"], gone["pruned_until"]) == (0, False, "2024-04-01T00:00:00+00:00")
+        held = asked(client, "/candles", timeframe="M5", start="2024-05-06T00:00:00Z"), asked(client, "/candles", timeframe="H1")
+        assert [one["pruned_until"] for one in held] == [None, None]
+        told = asked(client, "/gaps", start="2024-03-05T00:00:00Z", end="2024-04-01T00:00:00Z")["gaps"]
+    derive(pruned, months=MONTHS, now=OBSERVED, grace=GRACE, source_order=(), run_id=None)
+    with client_of(settings_of(pruned, symbol=SYMBOL), now=LATER) as client:
+        assert asked(client, "/gaps", start="2024-03-05T00:00:00Z", end="2024-04-01T00:00:00Z")["gaps"] == told
+
+
+def test_a_setup_whose_confirming_bar_was_deleted_breaks_no_rule(pruned: Database) -> None:
+    rule = text(RULES["no_setup_from_the_future"].breaking_rows)
+    window = {"start": WHOLE[0], "end": WHOLE[1], "now": LATER}
+
+    def broken(opened: datetime) -> int:
+        when = {"timestamp": opened, "confirmed_at": opened + timedelta(minutes=15)}
+        with pruned.transaction() as connection:
+            connection.execute(insert(Setup).values(**SAMPLES["setups"] | when | {"symbol": SYMBOL, "timeframe": "M15"}))
+            found = len(connection.execute(rule, window).all())
+            connection.execute(delete(Setup))
+        return found
+
+    assert broken(datetime(2024, 4, 30, 23, 30, tzinfo=UTC)) == 0
+    assert broken(datetime(2024, 4, 30, 23, 45, tzinfo=UTC)) == 1, "that closes in May, which is held"
+
+
 def test_the_job_says_what_it_deleted(pruned: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOLDSIGNAL_KEEP_CANDLES", '{"M5": 15}')
     derive(pruned, months=MONTHS, now=OBSERVED, grace=GRACE, source_order=(), run_id=None)
@@ -173,6 +227,10 @@ def test_the_job_says_what_it_deleted(pruned: Database, monkeypatch: pytest.Monk
     output = next(e for e in result.all_node_events if e.is_successful_output and e.node_name == "delete_old_candles")
     told = output.step_output_data.metadata
     assert told["rows_deleted"].value == result.output_for_node("delete_old_candles") > 10_000
+    assert told["rows_deleted_by_timeframe"].value == {"M5": told["rows_deleted"].value}
+    assert [record.data for record in told["complete_from"].records] == [
+        {"symbol": SYMBOL, "timeframe": "M5", "months_deleted": 3, "complete_from": "2024-06"}
+    ]
     assert [record.data["month"] for record in told["months_deleted"].records] == MONTHS, "as of now"
 
 
@@ -183,7 +241,13 @@ def test_the_least_that_must_be_kept_is_what_the_graph_reads() -> None:
 
 @pytest.mark.parametrize(
     ("value", "told"),
-    [('{"M5": 14}', "at least 15 months"), ('{"H1": 40}', "longer bars are few"), ('{"M2": 40}', "M2"), ('{"M5": "all"}', "M5")],
+    [
+        ('{"M5": 14}', "at least 15 months"),
+        ('{"H1": 40}', "longer bars are few"),
+        ('{"M2": 40}', "M2"),
+        ('{"m15": 40}', "did you mean M15"),
+        ('{"M5": "all"}', "M5"),
+    ],
 )
 def test_what_cannot_be_kept_so_is_refused(monkeypatch: pytest.MonkeyPatch, value: str, told: str) -> None:
     monkeypatch.setenv("GOLDSIGNAL_KEEP_CANDLES", value)

@@ -20,8 +20,10 @@ from goldsignal_pipeline.cli.backfill import chosen_assets, months_asked, raise_
 from goldsignal_pipeline.cli.launch import RunReport, with_registry
 from goldsignal_pipeline.cli.months import months_to_compute, ranges, ranges_text
 from goldsignal_pipeline.errors import ServiceError, UsageError
+from goldsignal_pipeline.market.sources import SIMULATED_SYMBOL
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.settings import Settings
+from goldsignal_pipeline.storage import pruned_candles
 from goldsignal_pipeline.storage.database import Database
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
@@ -102,6 +104,22 @@ def test_a_dry_run_of_the_free_source_needs_no_credits_and_changes_nothing(datab
     assert result.exit_code == 0, result.output
     plan = json.loads(result.stdout)["plan"]
     assert (plan["months"], plan["chunks"], plan["credits"], plan["minutes"]) == (18, 2, 0, 0)
+
+
+@pytest.mark.usefixtures("own_database")
+def test_the_plan_says_that_deleted_candles_are_derived_again(database: Database) -> None:
+    with database.transaction() as connection:
+        for month in ("2025-03", "2025-04", "2026-01"):
+            pruned_candles.mark(
+                connection, symbol=SIMULATED_SYMBOL, timeframe=Timeframe.M5, month=month, rows=1, now=datetime.now(UTC)
+            )
+    asked = ["backfill", "--from", "2025-01", "--to", "2025-06", "--dry-run"]
+    told, shown, other = (
+        CliRunner().invoke(create_app(), [*asked, *more]).stdout for more in (["--json"], [], ["--assets", "setups", "--json"])
+    )
+    assert json.loads(told)["pruned_months"] == ["2025-03", "2025-04"]
+    assert "of 2 months are derived again" in shown
+    assert json.loads(other)["pruned_months"] == []
 
 
 @pytest.mark.usefixtures("own_database")

@@ -71,7 +71,8 @@ def settings_page() -> str:
     """Every setting with its default."""
     rows = []
     for name, field in Settings.model_fields.items():
-        default = "" if field.default in (None, ()) else f"`{_plain(field.default)}`"
+        value = field.get_default(call_default_factory=True)
+        default = "" if value in (None, (), {}) else f"`{_plain(value)}`"
         rows.append((f"`{PREFIX}{name.upper()}`", default, _cell(field.description or "")))
     return "\n".join([f"# Settings\n\n{NOTICE}\n", f"{_first_paragraphs()}\n", *_table(("setting", "default", "meaning"), rows)])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import numpy as np
@@ -35,7 +35,8 @@ async def candles(asking: Asking, asked: Annotated[CandlesAsked, Query()]) -> Re
 
     `time` is each open in seconds since 1970, UTC. With `as_of` only bars that had closed by then, and those that were corrected
     since as they read then; a bar that was first seen later counts from when it closed. Where more was corrected than one answer
-    reads again, bars before `exact_from` read as today: ask again with it as `end`.
+    reads again, bars before `exact_from` read as today: ask again with it as `end`. Bars that retention deleted are not shown and
+    are not missing: the last of them closed before `pruned_until`.
     """
     bars = _bars(asking, asked)
     if asked.form == "rows":
@@ -46,10 +47,10 @@ async def candles(asking: Asking, asked: Annotated[CandlesAsked, Query()]) -> Re
     if then.bars:
         columns = _with_corrections(columns, {bar[0]: bar[1:] for bar in then.bars})
     text = ",".join(f'"{name}":[{values}]' for name, values in columns.items())
-    older = await _older(asking, bars, found["first"])
+    before = await _before(asking, bars, found["first"])
     head = f'"symbol":{json.dumps(bars.symbol)},"timeframe":"{bars.timeframe}","rows":{found["rows"]}'
     exact = then.exact_from.isoformat() if then.exact_from else None
-    return Response(f'{{{head},{text},"older":{json.dumps(older)},"exact_from":{json.dumps(exact)}}}', media_type=JSON)
+    return Response(f'{{{head},{text},{before},"exact_from":{json.dumps(exact)}}}', media_type=JSON)
 
 
 @router.get("/gaps", response_model=Gaps)
@@ -86,17 +87,17 @@ def _bars(asking: Context, asked: CandlesAsked) -> Bars:
 
 async def _as_rows(asking: Context, bars: Bars) -> Response:
     found = await asking.readers.rows(reading.as_rows(bars))
-    older = await _older(asking, bars, found[0]["timestamp"] if found else None)
+    before = await _before(asking, bars, found[0]["timestamp"] if found else None)
     text = ",".join(row["json"] for row in found)
     head = f'"symbol":{json.dumps(bars.symbol)},"timeframe":"{bars.timeframe}","rows":{len(found)}'
-    return Response(f'{{{head},"bars":[{text}],"older":{json.dumps(older)}}}', media_type=JSON)
+    return Response(f'{{{head},"bars":[{text}],{before}}}', media_type=JSON)
 
 
-async def _older(asking: Context, bars: Bars, first: datetime | None) -> bool:
-    if first is None:
-        return False
-    (found,) = await asking.readers.rows(reading.older(bars, first=first))
-    return bool(found["older"])
+async def _before(asking: Context, bars: Bars, first: datetime | None) -> str:
+    """What is older in the range than the first bar shown, and what retention deleted of it, as members of the answer."""
+    (found,) = await asking.readers.rows(reading.before(bars, first=first or bars.end))
+    until = found["pruned_until"] and found["pruned_until"].astimezone(UTC).isoformat()
+    return f'"older":{json.dumps(found["older"])},"pruned_until":{json.dumps(until)}'
 
 
 async def _read_then(asking: Context, asked: CandlesAsked, bars: Bars, found: dict[str, Any]) -> ReadThen:

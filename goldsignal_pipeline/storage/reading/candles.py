@@ -27,9 +27,13 @@ _COLUMNS_OF: Final = """
            coalesce(string_agg(extract(epoch FROM timestamp)::bigint::text, ','), '') AS time, {prices}
     FROM (SELECT * FROM ({newest}) AS newest ORDER BY timestamp) AS bars
 """
-_OLDER: Final = """
+_BEFORE: Final = """
     SELECT EXISTS (SELECT FROM goldsignal.candles WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s
-                   AND timestamp >= %(start)s AND timestamp < %(first)s) AS older
+                   AND timestamp >= %(start)s AND timestamp < %(first)s) AS older,
+           (SELECT (max(to_date(month, 'YYYY-MM')) + interval '1 month') AT TIME ZONE 'UTC' FROM goldsignal.pruned_candles
+            WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s
+              AND month >= to_char(%(start)s::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM')
+              AND month <= to_char(%(end)s::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM')) AS pruned_until
 """
 _NEWEST_OPENS: Final = """
     SELECT listed.timeframe, (SELECT max(timestamp) FROM goldsignal.candles AS held
@@ -74,9 +78,9 @@ def columns(bars: Bars) -> Query:
     return Query(statement, bars.parameters())
 
 
-def older(bars: Bars, *, first: datetime) -> Query:
-    """One row: whether the range holds bars that open before `first`."""
-    return Query(sql.SQL(_OLDER), {**bars.parameters(), "first": first})
+def before(bars: Bars, *, first: datetime) -> Query:
+    """One row: whether the range holds bars that open before `first`, and until when retention deleted bars of it, if it did."""
+    return Query(sql.SQL(_BEFORE), {**bars.parameters(), "first": first})
 
 
 def newest_opens(*, symbol: str, timeframes: list[str]) -> Query:

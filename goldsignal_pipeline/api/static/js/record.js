@@ -16,7 +16,7 @@ export const page = () => get("/page");
 /** Columns of the newest bars that open before `end` (seconds; now when absent), ascending. */
 export async function candles({ symbol, timeframe, end = null, limit }) {
   const found = await get("/candles", { symbol, timeframe, end: end === null ? null : iso(end), limit, form: "columns" });
-  return { time: found.time, open: found.open, high: found.high, low: found.low, close: found.close, older: found.older };
+  return { time: found.time, open: found.open, high: found.high, low: found.low, close: found.close, older: found.older, wasOlder: found.pruned_until !== null };
 }
 
 /** How bars read at an instant that were corrected since: by opening time, open, high, low, close; before `exactFrom` (seconds or null) it is not known. */

@@ -10,6 +10,7 @@ export class Bars {
     this.time = [];
     for (const name of PRICES) this[name] = [];
     this.hasOlder = false;
+    this.hadOlder = false;
   }
 
   get length() {
@@ -30,6 +31,7 @@ export class Bars {
     const end = keep === -1 ? page.time.length : keep;
     for (const name of ["time", ...PRICES]) this[name] = page[name].slice(0, end).concat(this[name]);
     this.hasOlder = page.older;
+    this.hadOlder = !page.older && page.wasOlder;
   }
 
   /** Put newer bars behind; a bar that is there already is replaced, for it may have been corrected. */

@@ -15,5 +15,6 @@ export function showMissing(gaps, bars, range) {
   }
   const told = [...counts].map(([reason, count]) => `${words(reason)} ${count.toLocaleString("en-GB")}`).join(", ");
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
-  byId("missing").textContent = total ? `Missing here: ${many(total, "bar")} (${told}).` : "No bar is missing here.";
+  const older = bars.hadOlder && range.from < 0 ? " Older bars of this length were deleted by retention." : "";
+  byId("missing").textContent = (total ? `Missing here: ${many(total, "bar")} (${told}).` : "No bar is missing here.") + older;
 }
