@@ -38,9 +38,12 @@ BUSY = History(
     (Hole(300, 12, True), Hole(700, 30, False), Hole(1450, 5, True)),
     (Revision(310, 120), Revision(1200, -80), Revision(1500, 45)),
     (MONTHS[2:], MONTHS[1:2], MONTHS[:1]),
-    OBSERVED - timedelta(days=9),
+    OBSERVED - timedelta(days=8, hours=18),
 )
-"""Has signals, and months that are computed before those they read."""
+"""Has signals, and months that are computed before those they read.
+
+Seven setups confirm in the day before its cut, so that I5 finds setups that look a day ahead.
+"""
 TABLES_WITH_RUNS = (
     "setups",
     "backtest_trades",
