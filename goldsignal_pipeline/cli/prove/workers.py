@@ -1,7 +1,7 @@
 """Workers: processes that compute months in a scratch database at the same time, started, awaited and never left behind.
 
-They are forked from a process that has loaded everything and has neither connections nor threads of its own: the fork server of
-the standard library, which ends with this process.
+They are forked from a process that has loaded everything, has no connections and runs no threads of ours: the fork server of the
+standard library, which ends with this process.
 """
 
 from __future__ import annotations
