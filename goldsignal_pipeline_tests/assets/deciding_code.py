@@ -14,6 +14,7 @@ import io
 import json
 import sys
 import tokenize
+from functools import cache
 from pathlib import Path
 
 from goldsignal_pipeline.assets import versions
@@ -53,7 +54,7 @@ def modules_behind(start: str) -> list[str]:
         if name in found or name.removeprefix(f"{PACKAGE}.").startswith(DECIDES_NOTHING) or _path(name) is None:
             continue
         found.add(name)
-        waiting += _imports(name)
+        waiting += _imports(_source(name))
     return sorted(found)
 
 
@@ -61,7 +62,7 @@ def digest_of(modules: list[str]) -> str:
     """A digest of the sources of modules, whatever is said in them besides code."""
     sha = hashlib.sha256()
     for name in modules:
-        sha.update(name.encode() + b"\x00" + _bare(name).encode())
+        sha.update(name.encode() + b"\x00" + _bare(_source(name)).encode())
     return sha.hexdigest()
 
 
@@ -71,21 +72,24 @@ def _path(module: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _imports(module: str) -> list[str]:
+def _source(module: str) -> str:
     path = _path(module)
     assert path is not None
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def _imports(source: str) -> list[str]:
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(PACKAGE):
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return names
 
 
-def _bare(module: str) -> str:
+@cache
+def _bare(source: str) -> str:
     """The source without comments, docstrings and blank lines; the same on every Python."""
-    path = _path(module)
-    assert path is not None
-    source = path.read_text(encoding="utf-8")
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
