@@ -95,10 +95,12 @@ def read(
     start: datetime,
     end: datetime,
     columns: Sequence[str] = tuple(candles.KINDS),
+    only_base: bool = False,
 ) -> dict[Timeframe, pd.DataFrame]:
     """The bars of each timeframe that open in [start, end), ascending, as `storage.candles.read` gives them."""
     held = {
-        one: candles.read(connection, symbol=symbol, timeframe=one, start=start, end=end, columns=columns) for one in timeframes
+        one: candles.read(connection, symbol=symbol, timeframe=one, start=start, end=end, columns=columns, only_base=only_base)
+        for one in timeframes
     }
     marked = pruned_candles.months(connection, symbol=symbol)
     wanted = {one: _within(marked[one], start=start, end=end) for one in timeframes if one in marked}
@@ -106,6 +108,8 @@ def read(
     if not missing:
         return held
     again = _derived_again(connection, symbol=symbol, months=missing)
+    if only_base:
+        again = again[(again["base_timeframe"] == again["timeframe"]).to_numpy()]
     closes_in = closing_months(again)
     for timeframe, months in wanted.items():
         own = (again["timeframe"] == timeframe.value).to_numpy() & pd.Series(closes_in).isin(months).to_numpy()

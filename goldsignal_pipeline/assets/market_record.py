@@ -73,9 +73,8 @@ def base_bars(
     last of the months that is over, however many are read at once, or up to the newest close: an expiry over a hole in the
     newest bars of the running month waits for them.
     """
-    read = kept_candles.read(connection, symbol=symbol, timeframes=BASES, start=start, end=end, columns=_COLUMNS)
-    parts = [frame[(frame["base_timeframe"] == frame["timeframe"]).to_numpy()] for frame in read.values()]
-    rows = pd.concat(parts, ignore_index=True)
+    read = kept_candles.read(connection, symbol=symbol, timeframes=BASES, start=start, end=end, columns=_COLUMNS, only_base=True)
+    rows = pd.concat(list(read.values()), ignore_index=True)
     bars = BaseBars.of_candles(rows, spreads=read_spreads(connection, symbol=symbol))
     return bars.until(to_instant(end - _INSTANT)).known(to_instant(over_until(end, now=now, grace=grace) - _INSTANT))
 

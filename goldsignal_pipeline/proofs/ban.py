@@ -75,6 +75,7 @@ class Watch:
         """Call a function under watch; one at a time in a process, because pandas' clocks are replaced."""
         with _ONE_AT_A_TIME, ExitStack() as stack:
             self._thread = threading.get_ident()
+            stack.enter_context(_no_collection())
             stack.enter_context(_pandas_clocks(self._note))
             stack.enter_context(_auditing(self._audit))
             stack.enter_context(_profiling(self._profile))
@@ -175,6 +176,18 @@ def _is_within(module: str, packages: tuple[str, ...]) -> bool:
 
 def _generators() -> list[np.random.BitGenerator]:
     return [thing for thing in gc.get_objects() if issubclass(type(thing), np.random.BitGenerator)]
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No garbage is collected: what libraries do at a collection (some look at the clock) is not what was called."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @contextmanager

@@ -60,8 +60,9 @@ VALUES: Final = tuple(name for name in KINDS if name not in KEY)
 
 _SELECT: Final = sql.SQL(
     "SELECT {} FROM goldsignal.candles WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s"
-    " AND timestamp >= %(start)s AND timestamp < %(end)s ORDER BY timestamp"
+    " AND timestamp >= %(start)s AND timestamp < %(end)s{} ORDER BY timestamp"
 )
+_ONLY_BASE: Final = sql.SQL(" AND base_timeframe = timeframe")
 _JUST_BEFORE: Final = np.timedelta64(1, "us")
 
 
@@ -125,11 +126,15 @@ def read(
     start: datetime,
     end: datetime,
     columns: Sequence[str] = tuple(KINDS),
+    only_base: bool = False,
 ) -> pd.DataFrame:
-    """The bars of one timeframe that open in [start, end), ascending: prices int64 ticks, `volume` float64 (NaN for none)."""
+    """The bars of one timeframe that open in [start, end), ascending: prices int64 ticks, `volume` float64 (NaN for none).
+
+    `only_base` leaves out bars that were derived from shorter ones.
+    """
     return bulk.read_frame(
         connection,
-        rows=_SELECT.format(bulk.names(columns)),
+        rows=_SELECT.format(bulk.names(columns), _ONLY_BASE if only_base else sql.SQL("")),
         columns={name: KINDS[name] for name in columns},
         parameters={"symbol": symbol, "timeframe": str(timeframe)},
         start=start,
@@ -288,7 +293,7 @@ def _held(connection: Connection, *, symbol: str, bounds: _Bounds) -> dict[str, 
     columns = {name: kind for name, kind in KINDS.items() if name != "timeframe"}
     return bulk.read_columns(
         connection,
-        rows=_SELECT.format(bulk.names(list(columns))),
+        rows=_SELECT.format(bulk.names(list(columns)), sql.SQL("")),
         columns=columns,
         parameters={
             "symbol": symbol,

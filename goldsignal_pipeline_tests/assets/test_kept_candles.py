@@ -121,9 +121,13 @@ def test_any_range_reads_as_before(record: tuple[Database, dict[Timeframe, pd.Da
 
 def test_some_columns_read_as_before(record: tuple[Database, dict[Timeframe, pd.DataFrame]], pruned: Database) -> None:
     columns = ("timestamp", "close", "base_timeframe")
-    now = read(pruned, *WHOLE, columns=columns)
+    now, base = (read(pruned, *WHOLE, columns=columns, only_base=only) for only in (False, True))
     for timeframe, rows in record[1].items():
         pd.testing.assert_frame_equal(now[timeframe], rows[list(columns)])
+        expected = rows[rows["base_timeframe"] == timeframe.value]
+        pd.testing.assert_frame_equal(base[timeframe], expected[list(columns)].reset_index(drop=True))
+    assert len(base[Timeframe.M5])
+    assert not len(base[Timeframe.M15])
 
 
 def test_what_trades_are_walked_on_what_is_missing_and_what_is_checked_do_not_change(pruned: Database) -> None:

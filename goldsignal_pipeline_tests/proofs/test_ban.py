@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as datetimes
+import gc
 import glob
 import io
 import logging
@@ -159,6 +160,31 @@ def test_everything_is_as_before_afterwards_even_when_the_function_raises() -> N
     pd.Timestamp.now()
     HERE.read_bytes()
     assert watch.violations == []
+
+
+def test_what_libraries_do_when_garbage_is_collected_is_not_what_was_called() -> None:
+    seen = []
+
+    def collected(phase: str, told: dict[str, int]) -> None:
+        seen.append((phase, time.perf_counter()))
+
+    def allocate() -> int:
+        return len([[number] for number in range(10_000)])
+
+    before = gc.get_threshold()
+    gc.callbacks.append(collected)
+    gc.set_threshold(10)
+    try:
+        watch = Watch()
+        watch.call(allocate)
+        assert gc.isenabled()
+        assert watch.violations == []
+        seen.clear()
+        allocate()
+        assert seen, "a collection would have come"
+    finally:
+        gc.callbacks.remove(collected)
+        gc.set_threshold(*before)
 
 
 def test_other_threads_are_not_watched() -> None:
