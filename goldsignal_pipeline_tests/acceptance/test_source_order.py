@@ -5,6 +5,7 @@ By default the half year around OANDA's hole of December 2016; `make prove` (PRO
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 
 from goldsignal_pipeline.market.timeframes import Timeframe
+from goldsignal_pipeline.storage import gate_events
 from goldsignal_pipeline.storage.database import Database
 from goldsignal_pipeline_tests.acceptance.record import (
     ALWAYS,
@@ -154,3 +156,38 @@ def test_the_agreement_of_the_other_sources_is_measured(together: Database) -> N
     assert 0.02 < float(median) < 0.60
     assert float(distant) < 0.10
     assert compared > 4_000
+
+
+@pytest.mark.skipif(PROVE, reason="shown for the half year only")
+def test_days_that_begin_after_a_told_change_are_those_of_the_new_order_and_all_before_of_the_old(together: Database) -> None:
+    """The last of this file: the event stays in the database."""
+    alone = {}
+    for order, names in ORDERS.items():
+        derive_months(together, *MONTHS, source_order=names)
+        alone[order] = (_day_parts(together), held(together, Timeframe.H1))
+    with together.transaction() as connection:
+        gate_events.append(
+            connection,
+            natural_key="settings:source_order:told",
+            at=datetime(2017, 2, 1, 12, tzinfo=UTC),
+            recorded_at=datetime(2017, 2, 1, 12, tzinfo=UTC),
+            kind="settings",
+            symbol=None,
+            strategy=None,
+            detail=json.dumps({"source_order": ORDERS["metatrader_first"]}),
+        )
+    derive_months(together, *MONTHS, source_order=ORDERS["oanda_first"])
+    told = (_day_parts(together), held(together, Timeframe.H1))
+    changed = np.datetime64("2017-02-02")  # The trading day of 1 February had begun on the evening before.
+    for found, old, new in zip(told, alone["oanda_first"], alone["metatrader_first"], strict=True):
+        _assert_equal(found[_of_day(found) < changed], old[_of_day(old) < changed])
+        _assert_equal(found[_of_day(found) >= changed], new[_of_day(new) >= changed])
+    assert not alone["oanda_first"][1].equals(alone["metatrader_first"][1])
+
+
+def _of_day(rows: pd.DataFrame) -> np.ndarray:
+    return _days(rows) if "timestamp" in rows else rows["trading_day"].to_numpy().astype("datetime64[D]")
+
+
+def _assert_equal(left: pd.DataFrame, right: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(left.reset_index(drop=True), right.reset_index(drop=True))
