@@ -51,7 +51,7 @@ down: setup ## Stop a running `make up`
 	@$(PY) -m goldsignal_pipeline.cli down
 
 test: setup ## The whole test suite
-	@$(PY) -m pytest -n 2 --dist loadfile
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## Style and format
 	@.venv/bin/ruff check .
@@ -74,7 +74,7 @@ peers: setup ## Install the peers of benchmarks and marked tests into .venv (bac
 	@$(PIP) install --require-hashes --only-binary :all: -r benchmarks/peers.txt
 
 prove: setup ## The long proofs: more kills, more shuffles, longer histories
-	@PROVE=1 $(PY) -m pytest -n 2 --dist loadfile
+	@PROVE=1 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 reference: setup ## Write the generated reference pages and column schemas again
 	@$(PY) -m goldsignal_pipeline_tests.assets.generate_columns
