@@ -1,15 +1,12 @@
 """Every command of README and docs runs, in a copy of the project, and prints what the page says.
 
 The copy holds the files of the project and no `.goldsignal`, so the commands meet what a new clone has: their own embedded
-PostgreSQL, their own Dagster. It borrows `.venv` and what is compiled. One `goldsignal up` runs through the pages, but for those
-that need it stopped; it fills weeks where a user's fills two years, and the months of early 2025 that pages show are fetched
-before it. A block that shows no output is not run when all of its commands already ran.
+PostgreSQL, their own Dagster. It borrows `.venv`. One `goldsignal up` runs through the pages, but for those that need it stopped.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -31,8 +28,6 @@ from goldsignal_pipeline_tests.folders import open_folder
 
 WITHOUT_UP = "docs/how-to/backup-and-restore.md"
 TUTORIAL = "docs/tutorial/first-candles.md"
-SHOWN_MONTHS = ("backfill", "--from", "2025-01", "--to", "2025-04")
-FILLED_DAYS = "45"
 PATIENCE_SECONDS = 240
 CHART = "http://127.0.0.1:8000"
 BETWEEN = "\x1e"
@@ -51,9 +46,8 @@ def test_every_command_of_the_documentation_runs() -> None:
     with open_folder("goldsignal docs ") as folder:
         copy_of_the_project(folder)
         write_metatrader_export(folder / "XAUUSD_H1.csv")
-        goldsignal(folder, *SHOWN_MONTHS)
         with running_up(folder):
-            faults = [fault for block in each_command_once(order) for fault in run(block, folder)]
+            faults = [fault for block in order if not block.skipped for fault in run(block, folder)]
     assert not faults, "\n\n".join(faults)
 
 
@@ -103,29 +97,6 @@ def test_output_is_compared_line_by_line_or_by_words(
     assert differences(Block("page", 1, ("true",), expected, "", 0, varies), shown) == missing
 
 
-def each_command_once(order: list[Block]) -> Iterator[Block]:
-    """The blocks to run: those that show output, and those with a command that no block before had."""
-    known: set[str] = set()
-    for block in order:
-        if not block.skipped and (block.output or block.exit_code or not known.issuperset(block.commands)):
-            known.update(block.commands)
-            yield block
-
-
-def test_a_block_is_left_out_only_when_it_shows_nothing_and_all_of_it_ran() -> None:
-    def told(*commands: str, output: tuple[str, ...] = (), skipped: str = "") -> Block:
-        return Block("page", 1, commands, output, skipped, 0, varies=False)
-
-    first, both, shown, unseen = told("a"), told("a", "b"), told("a", output=("x",)), told("c", skipped="needs a key")
-    assert [*each_command_once([unseen, first, first, both, both, shown, told("c")])] == [first, both, shown, told("c")]
-
-
-def goldsignal(folder: Path, *arguments: str) -> None:
-    subprocess.run(
-        [".venv/bin/goldsignal", *arguments], cwd=folder, env=clean_environment(folder), capture_output=True, check=True
-    )
-
-
 def run(block: Block, folder: Path) -> list[str]:
     """Run the commands of a block in one shell; what went wrong, in words."""
     script = "\n".join(["set -e", *(f"{command}\nprintf '{BETWEEN}'" for command in block.commands)])
@@ -153,12 +124,11 @@ def run(block: Block, folder: Path) -> list[str]:
 def clean_environment(folder: Path) -> dict[str, str]:
     """What a new terminal has; our package is found in the copy."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    ours = {"PYTHONPATH": str(folder), "COLUMNS": "110", "LANG": "C.UTF-8", "GOLDSIGNAL_SIMULATION_DAYS": FILLED_DAYS}
-    return kept | ours
+    return kept | {"PYTHONPATH": str(folder), "COLUMNS": "110", "LANG": "C.UTF-8"}
 
 
 def copy_of_the_project(folder: Path) -> None:
-    """The files of the project as git would clone them, edits included, and its `.venv`, with what is compiled already."""
+    """The files of the project as git would clone them, edits included, and its `.venv`."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=PROJECT_ROOT, capture_output=True, check=True
     )
@@ -166,9 +136,7 @@ def copy_of_the_project(folder: Path) -> None:
         source, target = PROJECT_ROOT / name, folder / name
         if source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)  # with its time, by which Python and numba know what was compiled from it
-    for compiled in (PROJECT_ROOT / "goldsignal_pipeline").rglob("__pycache__"):
-        shutil.copytree(compiled, folder / compiled.relative_to(PROJECT_ROOT), dirs_exist_ok=True)
+            target.write_bytes(source.read_bytes())
     (folder / ".venv").symlink_to(PROJECT_ROOT / ".venv")
 
 
