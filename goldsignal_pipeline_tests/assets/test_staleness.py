@@ -100,6 +100,21 @@ def revise(database: Database, month: str, *, by_ticks: int = 5) -> None:
     ingest(database, symbol=SYMBOL, deliveries=[delivery], calendar=load_calendar(), now=NOW, grace=GRACE, run_id=None)
 
 
+def change_settings(database: Database, detail: str) -> None:
+    """Tell of other settings that hold from the middle of January on."""
+    with database.transaction() as connection:
+        gate_events.append(
+            connection,
+            natural_key="settings:test",
+            at=datetime.fromisoformat("2026-01-15T00:00:00+00:00"),
+            recorded_at=NOW,
+            kind="settings",
+            symbol=None,
+            strategy=None,
+            detail=detail,
+        )
+
+
 def readers(asset: str, month: str, months: Sequence[str]) -> dict[str, set[str]]:
     """What reads a month, directly or not: the table of the architecture followed by hand, as a closure."""
     windows = {
@@ -188,17 +203,7 @@ def test_i8_months_out_of_order_and_then_what_is_behind_give_the_tables_of_one_p
 
 
 def test_a_change_of_settings_puts_behind_what_was_decided_since_it_holds(graph_database: Database) -> None:
-    with graph_database.transaction() as connection:
-        gate_events.append(
-            connection,
-            natural_key="settings:test",
-            at=datetime.fromisoformat("2026-01-15T00:00:00+00:00"),
-            recorded_at=NOW,
-            kind="settings",
-            symbol=None,
-            strategy=None,
-            detail='{"account_usd":"5000","min_evidence":"unproven","avoid_asia":true}',
-        )
+    change_settings(graph_database, '{"account_usd":"5000","min_evidence":"unproven","avoid_asia":true}')
     assert causes(graph_database) == {"signals": ["2026-01", "2026-02", "2026-03"]}
     compute_behind(graph_database)
     assert behind(graph_database) == {}
@@ -212,17 +217,7 @@ def test_another_spread_puts_trades_behind_from_its_month_on_and_parity_follows_
     cheap = {row[:3]: row[3] for row in rows(graph_database, entered)}
     detail = {"account_usd": "100000", "min_evidence": "unproven", "avoid_asia": False}
     detail["spread"] = dict.fromkeys(SpreadTable.model_fields, 900)
-    with graph_database.transaction() as connection:
-        gate_events.append(
-            connection,
-            natural_key="settings:test",
-            at=datetime.fromisoformat("2026-01-15T00:00:00+00:00"),
-            recorded_at=NOW,
-            kind="settings",
-            symbol=None,
-            strategy=None,
-            detail=json.dumps(detail),
-        )
+    change_settings(graph_database, json.dumps(detail))
     behind_it = ("backtest_trades", "backtest_results", "signals", "outcomes", "strategy_performance")
     assert causes(graph_database) == {asset: ["2026-01", "2026-02", "2026-03"] for asset in behind_it}
     assert not prove_parity(graph_database, SETTINGS, symbol=SYMBOL, now=NOW).passed
@@ -237,17 +232,7 @@ def test_another_spread_puts_trades_behind_from_its_month_on_and_parity_follows_
 
 
 def test_another_order_of_sources_puts_candles_behind_from_its_month_on(graph_database: Database) -> None:
-    with graph_database.transaction() as connection:
-        gate_events.append(
-            connection,
-            natural_key="settings:source_order:test",
-            at=datetime.fromisoformat("2026-01-15T00:00:00+00:00"),
-            recorded_at=NOW,
-            kind="settings",
-            symbol=None,
-            strategy=None,
-            detail='{"source_order":["other:bid"]}',
-        )
+    change_settings(graph_database, '{"source_order":["other:bid"]}')
     # An event of the gate is part of what signals are decided by, whatever it tells.
     assert causes(graph_database) == {asset: ["2026-01", "2026-02", "2026-03"] for asset in ("candles", "signals")}
     held = rows(graph_database, "SELECT * FROM candles ORDER BY 1, 2, 3")
