@@ -12,9 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from goldsignal_pipeline.market.candles import PRICE_COLUMNS, aggregate, bar_labels, bars_of, frame_of, instants_of
+from goldsignal_pipeline.market.candles import PRICE_COLUMNS, Bars, aggregate, bar_labels, bars_of, instants_of
 from goldsignal_pipeline.market.timeframes import Timeframe, bar_close
 from goldsignal_pipeline.market.zones import Instants
+
+Positions = npt.NDArray[np.intp]
+Integers = npt.NDArray[np.int64]
 
 DIFFERENCE_COLUMNS: Final = ("timeframe", "timestamp", "column", "stored", "expected")
 _COMPARED: Final = (*PRICE_COLUMNS, "base_bars")
@@ -28,55 +31,56 @@ def derived_differences(candles: pd.DataFrame, *, since: np.datetime64, until: n
     be among the rows.
     Returns `DIFFERENCE_COLUMNS`; `stored` or `expected` is missing where only the other exists.
     """
+    minutes = _minutes(candles["timeframe"])
     is_base = (candles["timeframe"] == candles["base_timeframe"]).to_numpy()
-    judged = ~is_base & (instants_of(candles["timestamp"]) >= since) & (_closes(candles) <= until)
-    base = _without_overlap(candles[is_base])
+    opens = instants_of(candles["timestamp"])
+    closes = _closes(opens, minutes=minutes)
+    free = _without_overlap(np.flatnonzero(is_base), opens=opens, closes=closes, minutes=minutes)
+    base, judged = bars_of(candles.iloc[free]), ~is_base & (opens >= since) & (closes <= until)
     frames = [
-        _differences(candles[judged & (candles["timeframe"] == timeframe.value).to_numpy()], base, timeframe)
+        _differences(candles[own], base.take(minutes[free] < timeframe.minutes), timeframe)
         for timeframe in Timeframe
+        for own in [judged & (minutes == timeframe.minutes)]
+        if own.any()
     ]
-    return pd.concat(frames, ignore_index=True)
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(DIFFERENCE_COLUMNS))
 
 
-def _without_overlap(base: pd.DataFrame) -> pd.DataFrame:
-    closes = _closes(base)
-    minutes = base["timeframe"].map({one.value: one.minutes for one in Timeframe}).to_numpy(dtype=np.int64)
-    order = np.lexsort((minutes, instants_of(base["timestamp"])))
-    ordered = base.iloc[order]
-    reach = np.maximum.accumulate(closes[order].astype(np.int64)) if len(order) else np.zeros(0, dtype=np.int64)
-    opens = instants_of(ordered["timestamp"]).astype(np.int64)
-    free = np.concatenate([[True], opens[1:] >= reach[:-1]])[: len(opens)]
-    return ordered[free]
+def _without_overlap(base: Positions, *, opens: Instants, closes: Instants, minutes: Integers) -> Positions:
+    """The positions of base bars in time order, but those that open before an earlier one has closed."""
+    ordered = base[np.lexsort((minutes[base], opens[base]))]
+    reach = np.maximum.accumulate(closes[ordered].astype(np.int64)) if len(ordered) else np.zeros(0, dtype=np.int64)
+    free = np.concatenate([[True], opens[ordered][1:].astype(np.int64) >= reach[:-1]])[: len(ordered)]
+    return np.asarray(ordered[free])
 
 
-def _differences(stored: pd.DataFrame, base: pd.DataFrame, timeframe: Timeframe) -> pd.DataFrame:
-    finer = base[base["timeframe"].isin([one.value for one in Timeframe if one.minutes < timeframe.minutes])]
-    bars = bars_of(finer)
-    folded, starts = aggregate(bars, labels=bar_labels(bars.opens, target=timeframe))
-    expected = frame_of(folded).assign(base_bars=np.diff(np.append(starts, len(bars))))
-    joined = stored.merge(expected, on="timestamp", how="left", suffixes=("", "_expected"))
+def _differences(stored: pd.DataFrame, finer: Bars, timeframe: Timeframe) -> pd.DataFrame:
+    folded, starts = aggregate(finer, labels=bar_labels(finer.opens, target=timeframe))
+    expected = {name: getattr(folded, name) for name in PRICE_COLUMNS} | {"base_bars": np.diff(np.append(starts, len(finer)))}
+    opens = instants_of(stored["timestamp"])
+    at = np.searchsorted(folded.opens, opens)
+    exists = np.isin(opens, folded.opens)
     frames = []
     for column in _COMPARED:
-        differs = joined[column].to_numpy() != joined[f"{column}_expected"].to_numpy()
-        rows = joined[differs]
-        frames.append(
-            pd.DataFrame(
-                {
-                    "timeframe": rows["timeframe"],
-                    "timestamp": rows["timestamp"],
-                    "column": column,
-                    "stored": rows[column].astype("float64"),
-                    "expected": rows[f"{column}_expected"].astype("float64"),
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
+        made = np.full(len(stored), np.nan)
+        made[exists] = expected[column][at[exists]]
+        differs = stored[column].to_numpy() != made
+        if differs.any():
+            rows = stored.loc[differs, ["timeframe", "timestamp"]]
+            there = stored[column].to_numpy(dtype=np.float64)
+            frames.append(rows.assign(column=column, stored=there[differs], expected=made[differs]))
+    return pd.concat(frames, ignore_index=True) if frames else stored.iloc[:0].reindex(columns=list(DIFFERENCE_COLUMNS))
 
 
-def _closes(rows: pd.DataFrame) -> Instants:
-    opens = instants_of(rows["timestamp"])
+def _minutes(timeframes: pd.Series) -> Integers:
+    codes, found = pd.factorize(timeframes)
+    minutes = np.array([Timeframe(str(name)).minutes for name in found], dtype=np.int64)
+    return np.asarray(minutes[codes])
+
+
+def _closes(opens: Instants, *, minutes: Integers) -> Instants:
     closes = opens.copy()
     for timeframe in Timeframe:
-        own: npt.NDArray[np.bool_] = (rows["timeframe"] == timeframe.value).to_numpy()
+        own: npt.NDArray[np.bool_] = minutes == timeframe.minutes
         closes[own] = bar_close(opens[own], timeframe=timeframe)
     return closes

@@ -86,10 +86,12 @@ def read_frame(
     `rows` has the parameters `start` and `end`, besides `parameters`.
     """
     pieces = [
-        read_columns(connection, rows=rows, columns=columns, parameters={**parameters, "start": first, "end": last})
+        _frame(
+            read_columns(connection, rows=rows, columns=columns, parameters={**parameters, "start": first, "end": last}), columns
+        )
         for first, last in _stretches(start, end)
     ]
-    return pd.DataFrame({name: kinds.column([piece[name] for piece in pieces], kind=kind) for name, kind in columns.items()})
+    return pieces[0] if len(pieces) == 1 else pd.concat(pieces, ignore_index=True)
 
 
 def ours(table: str) -> sql.Identifier:
@@ -102,12 +104,16 @@ def names(columns: Sequence[str], *, alias: str = "") -> sql.Composable:
     return sql.SQL(", ").join(sql.Identifier(alias, name) if alias else sql.Identifier(name) for name in columns)
 
 
+def _frame(read: Mapping[str, Any], columns: Mapping[str, Kind]) -> pd.DataFrame:
+    return pd.DataFrame({name: kinds.column(read[name], kind=kind) for name, kind in columns.items()})
+
+
 def _stretches(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
     first = start
-    while first < end:
-        last = min(end, first + _LONGEST_STRETCH)
-        yield first, last
-        first = last
+    while first + _LONGEST_STRETCH < end:
+        yield first, first + _LONGEST_STRETCH
+        first += _LONGEST_STRETCH
+    yield first, end
 
 
 def _one(row: Any) -> Any:

@@ -22,10 +22,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -75,6 +76,9 @@ class Kind(Enum):
     TEXTS = auto()
 
 
+_MANY: Final = 1_000
+_TEXT_DTYPE: Final = pd.StringDtype(na_value=np.nan)
+_INSTANT_DTYPE: Final = pd.DatetimeTZDtype("us", "UTC")
 _TEXTUAL: Final = frozenset({Kind.TEXT, Kind.JSON, Kind.TEXTS})
 _PACKED: Final[dict[Kind, str]] = {
     Kind.INSTANT: "timestamptz_send(coalesce({column}, '-infinity'))",
@@ -107,13 +111,12 @@ class PackedTexts:
         """The texts, one per row."""
         return self.joined.split(SEPARATOR) if self.rows else []
 
-    def series(self) -> pd.Series:
-        """The texts as a column of dtype `str`; fast when all are equal, as a source or a timeframe mostly is."""
+    def array(self) -> pd.api.extensions.ExtensionArray:
+        """The texts as an array of dtype `str`; fast when many are equal, as a source or a timeframe mostly is."""
         first = self.joined.partition(SEPARATOR)[0]
-        if self.rows and self.joined == SEPARATOR.join([first] * self.rows):
-            one = pd.Series([first], dtype="str")
-            return one.repeat(self.rows).reset_index(drop=True)
-        return pd.Series(self.values(), dtype="str")
+        if self.rows > _MANY and self.joined == SEPARATOR.join([first] * self.rows):
+            return pd.array([first], dtype=_TEXT_DTYPE).repeat(self.rows)
+        return pd.array(self.values(), dtype=_TEXT_DTYPE)
 
 
 def column_field(values: pd.Series, *, kind: Kind) -> Field:
@@ -126,6 +129,7 @@ def comparable(values: pd.Series, *, kind: Kind) -> npt.NDArray[Any]:
     return _COMPARABLE[kind](values)
 
 
+@cache
 def packed(name: str, *, kind: Kind) -> sql.Composable:
     """The expression with which the server packs the column `name` of all rows into one value."""
     separator = sql.SQL("chr(31)") if kind in _TEXTUAL else sql.SQL("''::bytea")
@@ -151,14 +155,11 @@ def unpacked(blob: Any, *, kind: Kind, rows: int) -> Any:
     return whole
 
 
-def column(pieces: Sequence[Any], *, kind: Kind) -> pd.Series:
-    """Unpacked arrays, one behind the other, as a column of a frame."""
+def column(values: Any, *, kind: Kind) -> Any:
+    """An unpacked column as an array that a frame takes as it is."""
     if kind in _TEXTUAL:
-        texts: pd.Series = pd.concat([pd.Series([], dtype="str"), *(piece.series() for piece in pieces)], ignore_index=True)
-        return texts
-    nothing = unpacked(None, kind=kind, rows=0)
-    joined = np.concatenate([nothing, *pieces])
-    return pd.Series(pd.DatetimeIndex(joined).tz_localize("UTC")) if kind is Kind.INSTANT else pd.Series(joined)
+        return values.array()
+    return pd.array(values, dtype=_INSTANT_DTYPE) if kind is Kind.INSTANT else values
 
 
 def joined(values: pd.Series) -> str:

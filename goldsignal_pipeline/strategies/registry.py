@@ -5,6 +5,8 @@ An entry's name is the strategy's name and its value the class; a third party ad
 
 from __future__ import annotations
 
+import sys
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
@@ -26,11 +28,17 @@ def load_strategies() -> dict[str, Strategy]:
     Raises StrategyError when an entry cannot be loaded, is no strategy, bears another name, or a name is registered twice.
     """
     loaded: dict[str, Strategy] = {}
-    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: (entry.name, entry.value)):
+    for entry in _entries(tuple(sys.path)):
         if entry.name in loaded:
             raise _refused(entry, "another package registers the same name")
         loaded[entry.name] = _load(entry)
     return loaded
+
+
+@cache
+def _entries(_search_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The entries of the group, found once for a search path: the metadata of every package on it is read."""
+    return tuple(sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: (entry.name, entry.value)))
 
 
 def _load(entry: EntryPoint) -> Strategy:
