@@ -49,26 +49,36 @@ def rolling_metrics(
     """
     check_scored_trades(trades)
     held = {(str(strategy), str(timeframe)): group for (strategy, timeframe), group in trades.groupby(list(KEY_COLUMNS))}
+    named = sorted({*held, *tracks})
     parts = []
-    for strategy, timeframe in sorted({*held, *tracks}):
-        scored = ScoredTrades.of(held.get((strategy, timeframe), trades.iloc[:0]))
-        part = track_metrics(scored, days=days, calendar=calendar, record_start=record_start, windows_days=windows_days)
-        parts.append(part.assign(strategy=strategy, timeframe=timeframe))
+    for track in named:
+        scored = ScoredTrades.of(held.get(track, trades.iloc[:0]))
+        parts.append(track_metrics(scored, days=days, calendar=calendar, record_start=record_start, windows_days=windows_days))
     if not parts:
         return pd.DataFrame(columns=list(ROLLING_COLUMNS))
-    return pd.concat(parts, ignore_index=True)[list(ROLLING_COLUMNS)]
+    rows = len(days) * len(windows_days)
+    labels = {name: np.repeat([track[place] for track in named], rows) for place, name in enumerate(KEY_COLUMNS)}
+    columns = labels | {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return pd.DataFrame({name: columns[name] for name in ROLLING_COLUMNS})
 
 
 def track_metrics(
     trades: ScoredTrades, *, days: Days, calendar: TradingCalendar, record_start: datetime, windows_days: tuple[int, ...]
-) -> pd.DataFrame:
-    """Metrics of one strategy and timeframe, also without any trade: a row per day and window, in this order."""
-    columns = [
-        pd.DataFrame({"day": days, "window_days": width, **window_metrics(trades, windows=bounds)})
-        for width in windows_days
-        for bounds in [window_bounds(trades, days=days, window_days=width, calendar=calendar, record_start=record_start)]
+) -> dict[str, npt.NDArray[np.generic]]:
+    """Metrics of one strategy and timeframe, also without any trade: columns with a row per day and window, in this order."""
+    widths = sorted(windows_days)
+    parts = [
+        window_metrics(
+            trades,
+            windows=window_bounds(trades, days=days, window_days=width, calendar=calendar, record_start=record_start),
+        )
+        for width in widths
     ]
-    return pd.concat(columns, ignore_index=True).sort_values(["day", "window_days"], kind="stable", ignore_index=True)
+    return {
+        "day": np.repeat(days, len(widths)),
+        "window_days": np.tile(np.array(widths, dtype=np.int64), len(days)),
+        **{name: np.stack([part[name] for part in parts], axis=1).ravel() for name in METRIC_COLUMNS},
+    }
 
 
 def window_bounds(

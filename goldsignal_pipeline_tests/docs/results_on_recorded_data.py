@@ -127,7 +127,7 @@ def _measured(trades: pd.DataFrame, record: Record, *, key: str) -> tuple[pd.Ser
     """Metrics of all these trades, and the bootstrap interval of their expectancy."""
     own = ScoredTrades.of(trades)
     metrics = track_metrics(own, days=_end(record), calendar=CALENDAR, record_start=record.start, windows_days=(EVERYTHING_DAYS,))
-    return metrics.iloc[0], bootstrap_interval(own.net_micro_r, weeks=iso_week(own.resolved_at), key=key)
+    return pd.DataFrame(metrics).iloc[0], bootstrap_interval(own.net_micro_r, weeks=iso_week(own.resolved_at), key=key)
 
 
 def _interval(interval: tuple[float, float]) -> str:
