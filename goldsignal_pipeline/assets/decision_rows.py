@@ -9,6 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from goldsignal_pipeline.market.candles import TIMESTAMP_DTYPE
+from goldsignal_pipeline.market.frames import typed
 from goldsignal_pipeline.selection.gate import Decision
 from goldsignal_pipeline.selection.gate_inputs import SetupKey
 from goldsignal_pipeline.selection.signal_rows import HUNDREDTHS
@@ -47,15 +48,14 @@ EVENT_DTYPES: Final[dict[str, str]] = {
 
 def decision_rows(decisions: Sequence[Decision], *, known_at: Mapping[SetupKey, datetime]) -> pd.DataFrame:
     """A row for every verdict (`DECISION_DTYPES`); sizes and risk are hundredths."""
-    return pd.DataFrame([_decision(one, known_at.get(one.key)) for one in decisions], columns=list(DECISION_DTYPES)).astype(
-        DECISION_DTYPES
-    )
+    rows = [_decision(one, known_at.get(one.key)) for one in decisions]
+    return typed(pd.DataFrame(rows, columns=list(DECISION_DTYPES)), DECISION_DTYPES)
 
 
 def published_events(signals: pd.DataFrame) -> pd.DataFrame:
     """The event that each signal (`signal_rows.SIGNAL_DTYPES`) was published (`EVENT_DTYPES`)."""
     events = signals.assign(kind="published", at=signals["confirmed_at"], detail="{}")
-    return events[list(EVENT_DTYPES)].astype(EVENT_DTYPES)
+    return typed(events, EVENT_DTYPES)
 
 
 def key_columns(key: SetupKey) -> dict[str, Any]:

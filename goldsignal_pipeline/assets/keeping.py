@@ -16,6 +16,8 @@ import numpy as np
 
 from goldsignal_pipeline.assets.lineage import LINEAGE, Held, inputs_digest, is_complete, record_months
 from goldsignal_pipeline.assets.partitions import month_start, next_month
+from goldsignal_pipeline.market.candles import instants_of
+from goldsignal_pipeline.market.frames import ordered
 from goldsignal_pipeline.storage import digests, keyed_rows, kinds
 from goldsignal_pipeline.storage.digests import Digest
 from goldsignal_pipeline.storage.keyed_rows import MergeResult, Scope, TableShape
@@ -151,11 +153,11 @@ def keep_digests(
 
 def digests_by_month(rows: pd.DataFrame, *, shape: TableShape, time: str, months: Sequence[str]) -> list[tuple[int, str]]:
     """Of each month the number of rows whose `time` lies in it, and their digest."""
-    ordered = rows.sort_values([name for name in shape.key if name in rows], kind="stable", ignore_index=True)
-    moments = kinds.instants if shape.columns[time] is Kind.INSTANT else kinds.days
-    of_month = moments(ordered[time]).astype("datetime64[M]")
-    names = sorted(name for name in shape.columns if name not in shape.uncompared and name in ordered)
-    arrays = {name: kinds.comparable(ordered[name], kind=shape.columns[name]) for name in names}
+    rows = ordered(rows, [name for name in shape.key if name in rows])
+    moments = instants_of if shape.columns[time] is Kind.INSTANT else kinds.days
+    of_month = moments(rows[time]).astype("datetime64[M]")
+    names = sorted(name for name in shape.columns if name not in shape.uncompared and name in rows)
+    arrays = {name: kinds.comparable(rows[name], kind=shape.columns[name]) for name in names}
     found = []
     for month in months:
         chosen = of_month == np.datetime64(month, "M")

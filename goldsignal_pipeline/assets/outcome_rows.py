@@ -11,6 +11,7 @@ import pandas as pd
 
 from goldsignal_pipeline.assets.decision_rows import EVENT_DTYPES
 from goldsignal_pipeline.market.candles import instants_of
+from goldsignal_pipeline.market.frames import typed
 from goldsignal_pipeline.market.hours import TradingCalendar
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.selection.standings import kept
@@ -62,7 +63,7 @@ def trade_events(trades: pd.DataFrame, signals: pd.DataFrame) -> pd.DataFrame:
         if not pd.isna(trade["resolved_at"]):
             detail = {"result": trade["result"], "net_r": float(kept(np.array([trade["net_r"]]))[0])}
             rows.append(head | {"kind": "closed", "at": trade["resolved_at"], "detail": _json(detail)})
-    return pd.DataFrame(rows, columns=list(EVENT_DTYPES)).astype(EVENT_DTYPES)
+    return typed(pd.DataFrame(rows, columns=list(EVENT_DTYPES)), EVENT_DTYPES)
 
 
 def new_events(events: pd.DataFrame, *, told: pd.DataFrame, now: datetime) -> pd.DataFrame:
@@ -71,7 +72,7 @@ def new_events(events: pd.DataFrame, *, told: pd.DataFrame, now: datetime) -> pd
     An end of a live signal that differs from the last one told becomes `corrected`.
     """
     is_live = (events["origin"] == "live").to_numpy()
-    live = events[is_live].assign(known_at=pd.Timestamp(now)).astype(EVENT_DTYPES)
+    live = typed(events[is_live].assign(known_at=pd.Timestamp(now)), EVENT_DTYPES)
     before = told[told["origin"] == "live"]
     had = set(before[_EVENT_KEY].itertuples(index=False, name=None))
     is_told = np.array([row in had for row in live[_EVENT_KEY].itertuples(index=False, name=None)], dtype=bool)
@@ -79,8 +80,8 @@ def new_events(events: pd.DataFrame, *, told: pd.DataFrame, now: datetime) -> pd
     again = live[is_told & (live["kind"] == "closed").to_numpy()]
     differs = [row["detail"] != last[tuple(row[name] for name in KEY)] for row in again.to_dict("records")]
     # A correction is dated by when it became known: the end itself may lie where it was told before.
-    corrected = again[np.array(differs, dtype=bool)].assign(kind="corrected", at=pd.Timestamp(now)).astype(EVENT_DTYPES)
-    return pd.concat([events[~is_live], live[~is_told], corrected], ignore_index=True).astype(EVENT_DTYPES)
+    corrected = typed(again[np.array(differs, dtype=bool)].assign(kind="corrected", at=pd.Timestamp(now)), EVENT_DTYPES)
+    return typed(pd.concat([events[~is_live], live[~is_told], corrected], ignore_index=True), EVENT_DTYPES)
 
 
 def scored_outcomes(outcomes: pd.DataFrame, signals: pd.DataFrame, *, calendar: TradingCalendar) -> pd.DataFrame:

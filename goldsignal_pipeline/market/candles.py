@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 Ticks = npt.NDArray[np.int64]
 
 PRICE_COLUMNS: Final = ("open", "high", "low", "close")
-CANDLE_COLUMNS: Final = (
-    "timeframe",
-    "timestamp",
-    *PRICE_COLUMNS,
-    "volume",
-    "source",
-    "base_timeframe",
-    "base_bars",
-    "flag",
-)
-FLAGS: Final = ("", "flat", "outlier")
 TIMESTAMP_DTYPE: Final = "datetime64[us, UTC]"
+CANDLE_DTYPES: Final[dict[str, str]] = {
+    "timeframe": "str",
+    "timestamp": TIMESTAMP_DTYPE,
+    **dict.fromkeys(PRICE_COLUMNS, "int64"),
+    "volume": "float64",
+    "source": "str",
+    "base_timeframe": "str",
+    "base_bars": "int64",
+    "flag": "str",
+}
+FLAGS: Final = ("", "flat", "outlier")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +63,9 @@ class Bars:
 
 
 def instants_of(timestamps: pd.Series) -> Instants:
-    """A column of aware timestamps as `datetime64[us]` in UTC."""
+    """A column of aware timestamps as `datetime64[us]` in UTC, not to be written to; raises TypeError for one without a zone."""
+    if isinstance(timestamps.dtype, pd.DatetimeTZDtype):
+        return timestamps.to_numpy(dtype="datetime64[us]")
     return np.asarray(pd.DatetimeIndex(timestamps).tz_convert("UTC").tz_localize(None).as_unit("us"), dtype="datetime64[us]")
 
 

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from goldsignal_pipeline.market.candles import instants_of
+from goldsignal_pipeline.market.frames import ordered
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -25,11 +28,11 @@ def frame_digest(frame: pd.DataFrame, *, key: Sequence[str]) -> str:
     `key` names the columns that make a row unique. Integer, instant, float (taken as hundredths) and text columns are
     understood; a missing text equals the empty text.
     """
-    ordered = frame.sort_values(list(key), kind="stable")
+    rows = ordered(frame, key)
     sha = hashlib.sha256()
-    for name in sorted(ordered.columns):
+    for name in sorted(rows.columns):
         sha.update(name.encode() + b"\x00")
-        sha.update(_column_bytes(ordered[name]))
+        sha.update(_column_bytes(rows[name]))
     return sha.hexdigest()
 
 
@@ -41,8 +44,8 @@ def combine(digests: Iterable[str]) -> str:
 def _column_bytes(column: pd.Series) -> bytes:
     kind = column.dtype.kind
     if kind == "M":
-        naive = column.dt.tz_convert("UTC").dt.tz_localize(None) if column.dt.tz is not None else column
-        return naive.to_numpy().astype("datetime64[us]").astype("<i8").tobytes()
+        instants = instants_of(column) if column.dt.tz is not None else column.to_numpy().astype("datetime64[us]")
+        return instants.astype("<i8").tobytes()
     if kind in "iub":
         return column.to_numpy().astype("<i8").tobytes()
     if kind == "f":

@@ -20,16 +20,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from goldsignal_pipeline.market.candles import CANDLE_COLUMNS, FLAGS, PRICE_COLUMNS, bars_of, frame_of
+from goldsignal_pipeline.market.candles import CANDLE_DTYPES, FLAGS, PRICE_COLUMNS, bars_of, frame_of, timestamps_of
 from goldsignal_pipeline.market.chosen_bars import ChosenBars, derive, join
 from goldsignal_pipeline.market.coverage import DEFAULT_BASE, Coverage, DayGrid, choose, day_grid, measure
 from goldsignal_pipeline.market.day_parts import day_parts_table
+from goldsignal_pipeline.market.frames import ordered, typed
 from goldsignal_pipeline.market.hours import TradingCalendar
 from goldsignal_pipeline.market.quality import Series, contradicted, judge
 from goldsignal_pipeline.market.reasons import RejectReason
@@ -46,7 +47,7 @@ Flags = npt.NDArray[np.bool_]
 class Projection:
     """What `project` makes of the observations.
 
-    `candles`: `CANDLE_COLUMNS`, those that close in the range, by timeframe and timestamp. `excluded`: `EXCLUDED_COLUMNS`,
+    `candles`: `CANDLE_DTYPES`, those that close in the range, by timeframe and timestamp. `excluded`: `EXCLUDED_COLUMNS`,
     observations that close in the range and were left out. `day_parts`: `DAY_PART_COLUMNS`, one row per trading day and month
     of the range.
     """
@@ -176,32 +177,37 @@ def _candles(
     base: ChosenBars, *, names: Sequence[str], within: tuple[np.datetime64, np.datetime64], closed_by: np.datetime64
 ) -> pd.DataFrame:
     """The base bars and every bar derived from them that close in the range, by timeframe and timestamp."""
-    frames = []
+    parts = []
     for timeframe in Timeframe:
         standing = base.take(base.base_minutes == timeframe.minutes)
         derived = derive(base, target=timeframe)
         derived = derived.take(~np.isin(derived.bars.opens, standing.bars.opens) & (derived.closes <= closed_by))
         bars = join([standing, derived])
-        frames.append(_candle_rows(bars.take(_closing(bars.closes, within)), timeframe=timeframe, names=names))
-    return pd.concat(frames, ignore_index=True)[list(CANDLE_COLUMNS)]
+        parts.append(_candle_columns(bars.take(_closing(bars.closes, within)), timeframe=timeframe, names=names))
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return typed(columns | {"timestamp": timestamps_of(columns["timestamp"])}, CANDLE_DTYPES)
 
 
-def _candle_rows(bars: ChosenBars, *, timeframe: Timeframe, names: Sequence[str]) -> pd.DataFrame:
-    lengths = {other.minutes: other.value for other in Timeframe}
-    return frame_of(bars.bars).assign(
-        timeframe=pd.Series([timeframe.value] * len(bars), dtype="str"),
-        source=pd.Series(np.array([*names, ""], dtype=object)[bars.sources], dtype="str"),
-        base_timeframe=pd.Series(bars.base_minutes).map(lengths).astype("str"),
-        base_bars=bars.base_bars,
-        flag=pd.Series(np.array(FLAGS, dtype=object)[bars.flags], dtype="str"),
-    )
+def _candle_columns(bars: ChosenBars, *, timeframe: Timeframe, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    lengths = np.array([other.value for other in Timeframe], dtype=object)
+    minutes = np.array([other.minutes for other in Timeframe])
+    return {
+        "timeframe": np.full(len(bars), timeframe.value, dtype=object),
+        "timestamp": bars.bars.opens,
+        **{name: getattr(bars.bars, name) for name in (*PRICE_COLUMNS, "volume")},
+        "source": np.array([*names, ""], dtype=object)[bars.sources],
+        "base_timeframe": lengths[np.searchsorted(minutes, bars.base_minutes)],
+        "base_bars": bars.base_bars,
+        "flag": np.array(FLAGS, dtype=object)[bars.flags],
+    }
 
 
 def _excluded_rows(series: Series, reasons: npt.NDArray[np.object_]) -> pd.DataFrame:
-    rows = frame_of(series.bars).assign(
-        source=series.source, timeframe=series.timeframe.value, reason=pd.Series(reasons, dtype="str"), closes=series.closes
+    number = len(reasons)
+    texts = {"source": [series.source] * number, "timeframe": [series.timeframe.value] * number, "reason": reasons}
+    return frame_of(series.bars).assign(
+        **{name: pd.Series(values, dtype="str") for name, values in texts.items()}, closes=series.closes
     )
-    return rows.astype({"source": "str", "timeframe": "str", "reason": "str"})
 
 
 def _excluded(judged: Sequence[_Judged], *, within: tuple[np.datetime64, np.datetime64]) -> pd.DataFrame:
@@ -209,7 +215,7 @@ def _excluded(judged: Sequence[_Judged], *, within: tuple[np.datetime64, np.date
     frames = [_excluded_rows(nothing, np.array([], dtype=object)), *(one.excluded for one in judged)]
     rows = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
     rows = rows[_closing(rows["closes"].to_numpy(), within)]
-    return rows.sort_values(["source", "timeframe", "timestamp"], ignore_index=True)[list(EXCLUDED_COLUMNS)]
+    return ordered(rows, ["source", "timeframe", "timestamp"])[list(EXCLUDED_COLUMNS)]
 
 
 def _closing(closes: Instants, within: tuple[np.datetime64, np.datetime64]) -> Flags:

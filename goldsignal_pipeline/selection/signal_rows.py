@@ -24,6 +24,7 @@ import pandas as pd
 
 from goldsignal_pipeline.errors import DataError
 from goldsignal_pipeline.market.candles import TIMESTAMP_DTYPE, instants_of
+from goldsignal_pipeline.market.frames import typed
 from goldsignal_pipeline.market.hours import TradingCalendar
 from goldsignal_pipeline.market.prices import TICKS_PER_USD
 from goldsignal_pipeline.market.timeframes import Timeframe
@@ -151,7 +152,7 @@ def signal_rows(
                 "inputs_digest": inputs_digest(decision, read),
             }
         )
-    frame = pd.DataFrame(made, columns=list(SIGNAL_DTYPES)).astype(SIGNAL_DTYPES)
+    frame = typed(pd.DataFrame(made, columns=list(SIGNAL_DTYPES)), SIGNAL_DTYPES)
     return frame.assign(**{name: kept(frame[name].to_numpy()) for name in ("risk_reward", "rank_score", "composite_score")})
 
 

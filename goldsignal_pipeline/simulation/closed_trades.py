@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from goldsignal_pipeline.market.candles import TIMESTAMP_DTYPE, timestamps_of
+from goldsignal_pipeline.market.frames import ordered, typed
 from goldsignal_pipeline.market.hours import TradingCalendar
 from goldsignal_pipeline.market.zones import Instants
 from goldsignal_pipeline.simulation.bars import BaseBars
@@ -111,12 +112,11 @@ class TradeTable:
         columns["hold_minutes"] = _held_minutes(trades, bars, filled=filled, calendar=calendar)
         columns |= {name: trades[name] for name in ("resolution_minutes", "coarse_entry")}
         columns["ambiguous"] = trades["ambiguous"] & ~missed
-        return cls(pd.DataFrame(columns).astype(TRADE_DTYPES)[list(TRADE_DTYPES)])
+        return cls(typed(columns, TRADE_DTYPES))
 
     def closed(self) -> pd.DataFrame:
         """The rows whose result is known, by the instant at which it was known and key."""
-        rows = self.frame[self.frame["resolved_at"].notna()]
-        return rows.sort_values(["resolved_at", *KEY], kind="stable", ignore_index=True)
+        return ordered(self.frame[self.frame["resolved_at"].notna()], ["resolved_at", *KEY])
 
 
 def trade_table(

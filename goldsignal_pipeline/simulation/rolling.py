@@ -23,7 +23,7 @@ from goldsignal_pipeline.market.hours import Days, TradingCalendar
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.market.zones import Instants, to_datetime, to_instant
 from goldsignal_pipeline.simulation.metrics import METRIC_COLUMNS, Windows, window_metrics
-from goldsignal_pipeline.simulation.scored_trades import KEY_COLUMNS, Integers, ScoredTrades, check_scored_trades
+from goldsignal_pipeline.simulation.scored_trades import KEY_COLUMNS, Integers, ScoredTrades
 
 RESULT_WINDOWS_DAYS: Final = (30, 60, 180, 365)
 ROLLING_COLUMNS: Final = ("day", *KEY_COLUMNS, "window_days", *METRIC_COLUMNS)
@@ -47,13 +47,14 @@ def rolling_metrics(
     `tracks` (strategy, timeframe) have rows also without a trade. Rows are sorted by strategy, timeframe, day and window.
     Raises DataError for a trade that stands twice.
     """
-    check_scored_trades(trades)
-    held = {(str(strategy), str(timeframe)): group for (strategy, timeframe), group in trades.groupby(list(KEY_COLUMNS))}
+    held, nothing = ScoredTrades.by_track(trades), ScoredTrades.of(trades.iloc[:0])
     named = sorted({*held, *tracks})
-    parts = []
-    for track in named:
-        scored = ScoredTrades.of(held.get(track, trades.iloc[:0]))
-        parts.append(track_metrics(scored, days=days, calendar=calendar, record_start=record_start, windows_days=windows_days))
+    parts = [
+        track_metrics(
+            held.get(track, nothing), days=days, calendar=calendar, record_start=record_start, windows_days=windows_days
+        )
+        for track in named
+    ]
     if not parts:
         return pd.DataFrame(columns=list(ROLLING_COLUMNS))
     rows = len(days) * len(windows_days)

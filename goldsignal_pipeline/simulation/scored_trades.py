@@ -1,7 +1,7 @@
 """Scored trades: the one list of unique trades that every metric, window and fold of this package reads.
 
 1. `SCORED_TRADE_COLUMNS` and `check_scored_trades` state what a frame of trades must fulfil.
-2. `ScoredTrades.of` sorts the trades of one strategy and timeframe by (resolved_at, entry, strategy, direction, timestamp).
+2. `ScoredTrades` has the trades of one strategy and timeframe by (resolved_at, entry, strategy, direction, timestamp).
 
 A trade has its place in time at the instant at which its result was known, not at its exit: an expiry over a hole in the record
 is known at its deadline, a missed trade when its counterfactual walk ends. So what is counted as of a day never changes later.
@@ -20,7 +20,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from goldsignal_pipeline.errors import DataError
-from goldsignal_pipeline.market.candles import TIMESTAMP_DTYPE
+from goldsignal_pipeline.market.candles import TIMESTAMP_DTYPE, instants_of
+from goldsignal_pipeline.market.frames import ordered
 from goldsignal_pipeline.market.zones import Instants
 
 MICRO_R: Final = 1_000_000
@@ -72,18 +73,31 @@ class ScoredTrades:
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Self:
-        """The trades of a checked frame (`SCORED_TRADE_COLUMNS`) that holds one strategy and timeframe."""
+        """The trades of a frame (`SCORED_TRADE_COLUMNS`) that holds one strategy and timeframe."""
         check_scored_trades(frame)
-        ordered = frame.sort_values(TRADE_ORDER, kind="stable")
-        is_missed = ordered["is_missed"].to_numpy(dtype=bool)
-        closed = ordered[~is_missed]
+        return cls._of_sorted(ordered(frame, TRADE_ORDER))
+
+    @classmethod
+    def by_track(cls, frame: pd.DataFrame) -> dict[tuple[str, str], Self]:
+        """The trades of a frame (`SCORED_TRADE_COLUMNS`) for each strategy and timeframe that has any."""
+        check_scored_trades(frame)
+        rows = ordered(frame, [*KEY_COLUMNS, *TRADE_ORDER])
+        names = list(zip(*(rows[name].tolist() for name in KEY_COLUMNS), strict=True))
+        begins = [place for place, name in enumerate(names) if not place or name != names[place - 1]]
+        ends = [*begins[1:], len(names)]
+        return {names[begin]: cls._of_sorted(rows.iloc[begin:end]) for begin, end in zip(begins, ends, strict=False)}
+
+    @classmethod
+    def _of_sorted(cls, rows: pd.DataFrame) -> Self:
+        is_missed = rows["is_missed"].to_numpy(dtype=bool)
+        closed, resolved_at = ~is_missed, instants_of(rows["resolved_at"])
         return cls(
-            entry=_instants(closed["entry"]),
-            resolved_at=_instants(closed["resolved_at"]),
-            net_micro_r=to_micro_r(closed["net_r"].to_numpy(dtype=np.float64)),
-            hold_minutes=closed["hold_minutes"].to_numpy(dtype=np.int64),
-            is_ambiguous=closed["is_ambiguous"].to_numpy(dtype=bool),
-            missed=_instants(ordered.loc[is_missed, "resolved_at"]),
+            entry=instants_of(rows["entry"])[closed],
+            resolved_at=resolved_at[closed],
+            net_micro_r=to_micro_r(rows["net_r"].to_numpy(dtype=np.float64)[closed]),
+            hold_minutes=rows["hold_minutes"].to_numpy(dtype=np.int64)[closed],
+            is_ambiguous=rows["is_ambiguous"].to_numpy(dtype=bool)[closed],
+            missed=resolved_at[is_missed],
         )
 
 
@@ -103,9 +117,11 @@ def check_scored_trades(frame: pd.DataFrame) -> None:
     absent = [name for name in SCORED_TRADE_COLUMNS if name not in frame]
     if absent:
         raise DataError(f"trades lack the columns {absent}", done="no metric was computed")
-    if len(frame) and frame.duplicated(list(TRADE_KEY)).any():
+    if not len(frame):
+        return
+    if frame.duplicated(list(TRADE_KEY)).any():
         raise DataError("the same trade stands twice in one list", done="no metric was computed", fix="count every setup once")
-    if len(frame) and bool((frame["resolved_at"] < frame["entry"]).any() or (frame["hold_minutes"] < 0).any()):
+    if np.any(instants_of(frame["resolved_at"]) < instants_of(frame["entry"])) or np.any(frame["hold_minutes"].to_numpy() < 0):
         raise DataError("a trade ends before it begins", done="no metric was computed")
 
 
@@ -114,7 +130,3 @@ def empty_scored_trades() -> pd.DataFrame:
     kinds = dict.fromkeys(("timestamp", "entry", "resolved_at"), TIMESTAMP_DTYPE) | {"hold_minutes": "int64"}
     kinds |= dict.fromkeys(("net_r", "gross_r", "cost_r"), "float64") | dict.fromkeys(("is_missed", "is_ambiguous"), "bool")
     return pd.DataFrame({name: pd.Series([], dtype=kinds.get(name, "object")) for name in SCORED_TRADE_COLUMNS})
-
-
-def _instants(column: pd.Series) -> Instants:
-    return np.asarray(column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]"))

@@ -8,6 +8,7 @@ from typing import Final
 import pandas as pd
 from sqlalchemy import Connection
 
+from goldsignal_pipeline.market.frames import typed
 from goldsignal_pipeline.selection.evidence import EVIDENCE_WINDOW_DAYS
 from goldsignal_pipeline.simulation.closed_trades import TRADE_DTYPES
 from goldsignal_pipeline.storage import keyed_rows
@@ -113,7 +114,7 @@ BACKTEST_RESULTS: Final = TableShape(
 def read_trades(connection: Connection, *, symbol: str, start: datetime, end: datetime) -> pd.DataFrame:
     """The trades whose result was known in [start, end), as the core has them (`TRADE_DTYPES`), by that instant and key."""
     scope = Scope({"symbol": symbol}, "resolved_at", start, end)
-    return keyed_rows.read(connection, BACKTEST_TRADES, scope, columns=list(TRADE_DTYPES)).astype(TRADE_DTYPES)
+    return typed(keyed_rows.read(connection, BACKTEST_TRADES, scope, columns=list(TRADE_DTYPES)), TRADE_DTYPES)
 
 
 def read_evidence(connection: Connection, *, symbol: str, start: datetime, end: datetime) -> pd.DataFrame:

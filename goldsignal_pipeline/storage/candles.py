@@ -18,6 +18,7 @@ from psycopg import sql
 from sqlalchemy import Connection, text
 
 from goldsignal_pipeline.errors import DataError
+from goldsignal_pipeline.market.candles import instants_of
 from goldsignal_pipeline.market.timeframes import Timeframe, bar_close, bar_open
 from goldsignal_pipeline.market.zones import Instants
 from goldsignal_pipeline.storage import bulk, kinds
@@ -242,7 +243,7 @@ def _by_timeframe(candles: pd.DataFrame, *, bounds: Sequence[_Bounds]) -> list[_
     """The given bars of each timeframe, ascending by open; raises `DataError` for those that do not belong."""
     codes, found = pd.factorize(candles["timeframe"])
     numbers = {str(name): number for number, name in enumerate(found)}
-    opens = kinds.instants(candles["timestamp"])
+    opens = instants_of(candles["timestamp"])
     groups = []
     for one in bounds:
         number = numbers.pop(one.timeframe.value, None)

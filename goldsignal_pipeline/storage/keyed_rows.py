@@ -21,6 +21,8 @@ from psycopg import sql
 from sqlalchemy import Connection
 
 from goldsignal_pipeline.errors import DataError
+from goldsignal_pipeline.market.candles import instants_of
+from goldsignal_pipeline.market.frames import ordered
 from goldsignal_pipeline.storage import bulk, kinds
 from goldsignal_pipeline.storage.binary_encoding import Field
 from goldsignal_pipeline.storage.database import driver_connection
@@ -92,6 +94,8 @@ def replace(connection: Connection, shape: TableShape, scope: Scope, frame: pd.D
     given = _given(frame, shape=shape, scope=scope)
     compared = [name for name in shape.columns if name not in shape.uncompared and name not in scope.fixed()]
     held = _held(connection, shape=shape, scope=scope, columns=compared)
+    if not len(given) and not len(held):
+        return MergeResult(0, 0, 0, 0)
     pairs = _pair(given, held, shape=shape, scope=scope)
     values = [name for name in compared if name not in shape.key]
     differs = _differs(given, held, pairs=pairs, kinds_of={name: shape.columns[name] for name in values})
@@ -122,7 +126,8 @@ def read(connection: Connection, shape: TableShape, scope: Scope, *, columns: Se
     chosen = [name for name in shape.columns if name not in left_out] if columns is None else list(columns)
     order = [name for name in shape.order if name not in scope.fixed()]
     frame = _held(connection, shape=shape, scope=scope, columns=list(dict.fromkeys([*chosen, *order])))
-    return frame.sort_values(order, kind="stable", ignore_index=True)[chosen]
+    rows = ordered(frame, order)
+    return rows if list(rows.columns) == chosen else rows[chosen]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,6 +148,8 @@ def _given(frame: pd.DataFrame, *, shape: TableShape, scope: Scope) -> pd.DataFr
     """The frame with every column of the shape; raises `DataError` for rows that do not belong in the scope."""
     absent = {name: value for name, value in scope.fixed().items() if name not in frame}
     given = frame.assign(**absent)[list(shape.columns)]
+    if not len(given):
+        return given
     for name, allowed in scope.where.items():
         values = allowed if isinstance(allowed, tuple) else (allowed,)
         fault = f"has another {name} than {', '.join(map(str, values))}"
@@ -150,12 +157,11 @@ def _given(frame: pd.DataFrame, *, shape: TableShape, scope: Scope) -> pd.DataFr
     at = _moments(given[scope.time], kind=shape.columns[scope.time])
     outside = (at < kinds.instant(scope.start)) | (at >= kinds.instant(scope.end)) | np.isnat(at)
     _refuse(given, outside, shape=shape, fault=f"lies outside the range by its {scope.time}")
-    _refuse(given, given.duplicated(list(shape.key)).to_numpy(), shape=shape, fault="occurs twice")
     return given
 
 
 def _moments(values: pd.Series, *, kind: Kind) -> npt.NDArray[np.datetime64]:
-    return kinds.days(values).astype("datetime64[us]") if kind is Kind.DAY else kinds.instants(values)
+    return kinds.days(values).astype("datetime64[us]") if kind is Kind.DAY else instants_of(values)
 
 
 def _refuse(rows: pd.DataFrame, misfits: npt.NDArray[np.bool_], *, shape: TableShape, fault: str) -> None:
@@ -189,34 +195,36 @@ def _conditions(scope: Scope) -> tuple[sql.Composable, dict[str, Any]]:
 
 
 def _pair(given: pd.DataFrame, held: pd.DataFrame, *, shape: TableShape, scope: Scope) -> _Pairs:
-    """Which given and held rows have the same key."""
-    nothing = np.zeros(0, dtype=np.intp)
-    if not len(held) or not len(given):
-        return _Pairs(nothing, nothing, np.arange(len(given)), np.arange(len(held)))
-    names = [name for name in shape.key if name not in scope.fixed()]
-    sides = [
-        pd.DataFrame({name: kinds.comparable(side[name], kind=shape.columns[name]) for name in names}) for side in (given, held)
-    ]
-    if all(np.array_equal(sides[0][name].to_numpy(), sides[1][name].to_numpy()) for name in names):
-        return _Pairs(np.arange(len(given)), np.arange(len(held)), nothing, nothing)
-    matched = (
-        sides[0].assign(ours=np.arange(len(given))).merge(sides[1].assign(theirs=np.arange(len(held))), on=names, how="outer")
-    )
-    is_ours, is_theirs = matched["ours"].notna(), matched["theirs"].notna()
-    both = is_ours & is_theirs
+    """Which given and held rows have the same key; raises `DataError` for a key that is given twice."""
+    ours, theirs = _codes(given, held, shape=shape, scope=scope)
+    _, firsts = np.unique(ours, return_index=True)
+    repeated = ~np.isin(np.arange(len(ours)), firsts)
+    _refuse(given, repeated, shape=shape, fault="occurs twice")
+    if np.array_equal(ours, theirs):
+        nothing = np.zeros(0, dtype=np.intp)
+        return _Pairs(np.arange(len(ours)), np.arange(len(theirs)), nothing, nothing)
+    _, in_ours, in_theirs = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
+    return _Pairs(in_ours, in_theirs, np.flatnonzero(~np.isin(ours, theirs)), np.flatnonzero(~np.isin(theirs, ours)))
 
-    def positions(side: str, rows: pd.Series) -> Positions:
-        return np.asarray(matched.loc[rows, side], dtype=np.intp)
 
-    return _Pairs(
-        positions("ours", both), positions("theirs", both), positions("ours", ~is_theirs), positions("theirs", ~is_ours)
-    )
+def _codes(
+    given: pd.DataFrame, held: pd.DataFrame, *, shape: TableShape, scope: Scope
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """A number for each given and each held row, equal exactly where their keys are."""
+    codes = np.zeros(len(given) + len(held), dtype=np.int64)
+    for name in shape.key:
+        if name not in scope.fixed():
+            values = [kinds.comparable(side[name], kind=shape.columns[name]) for side in (given, held)]
+            own, distinct = pd.factorize(np.concatenate(values))
+            # Counted anew, so that the product of two numbers of distinct values is the most that has to fit.
+            codes = pd.factorize(codes * len(distinct) + own)[0].astype(np.int64)
+    return codes[: len(given)], codes[len(given) :]
 
 
 def _differs(given: pd.DataFrame, held: pd.DataFrame, *, pairs: _Pairs, kinds_of: Mapping[str, Kind]) -> npt.NDArray[np.bool_]:
     """Which of the rows in both differ in any value."""
     differs = np.zeros(len(pairs.ours), dtype=bool)
-    for name, kind in kinds_of.items():
+    for name, kind in kinds_of.items() if len(differs) else ():
         ours, theirs = (kinds.comparable(side[name], kind=kind) for side in (given, held))
         differs |= np.asarray(ours[pairs.ours] != theirs[pairs.theirs], dtype=bool)
     return differs

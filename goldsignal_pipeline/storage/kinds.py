@@ -35,6 +35,7 @@ import pandas as pd
 from psycopg import sql
 
 from goldsignal_pipeline.errors import DataError
+from goldsignal_pipeline.market.candles import instants_of
 from goldsignal_pipeline.storage.binary_encoding import (
     NO_VALUE,
     POSTGRES_EPOCH,
@@ -177,11 +178,6 @@ def coded(values: pd.Series) -> tuple[npt.NDArray[np.int64], list[str]]:
     return codes.astype(np.int64), [str(text) for text in distinct]
 
 
-def instants(values: pd.Series) -> npt.NDArray[np.datetime64]:
-    """A column of aware timestamps as `datetime64[us]` in UTC."""
-    return np.asarray(pd.DatetimeIndex(values).tz_convert("UTC").tz_localize(None).as_unit("us"), dtype="datetime64[us]")
-
-
 def instant(moment: datetime) -> np.datetime64:
     """An aware datetime as `datetime64[us]` in UTC."""
     return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")
@@ -222,7 +218,7 @@ def _integers(values: pd.Series) -> npt.NDArray[np.int64]:
 
 
 def _texts(values: pd.Series) -> npt.NDArray[np.object_]:
-    return values.fillna("").to_numpy(dtype=object)
+    return values.to_numpy(dtype=object, na_value="")
 
 
 def _text_field(values: pd.Series, *, kind: Kind) -> Field:
@@ -244,7 +240,7 @@ def _refuse(values: pd.Series, misfits: npt.NDArray[np.bool_], *, fits: str) -> 
 
 
 _COMPARABLE: Final[dict[Kind, Callable[[pd.Series], npt.NDArray[Any]]]] = {
-    Kind.INSTANT: lambda values: instants(values).view(np.int64),
+    Kind.INSTANT: lambda values: instants_of(values).view(np.int64),
     Kind.DAY: lambda values: days(values).view(np.int64),
     Kind.TICKS: _whole,
     Kind.LEVEL: _whole,

@@ -17,6 +17,7 @@ import pandas as pd
 from psycopg import sql
 from sqlalchemy import Connection, text
 
+from goldsignal_pipeline.market.candles import instants_of
 from goldsignal_pipeline.market.sources import Source
 from goldsignal_pipeline.market.timeframes import Timeframe
 from goldsignal_pipeline.storage import bulk, kinds
@@ -82,7 +83,7 @@ def append(
     if not len(rows):
         return AppendResult(stored=0, unchanged=0)
     rows = rows.sort_values("timestamp")
-    opens = kinds.instants(rows["timestamp"])
+    opens = instants_of(rows["timestamp"])
     lock_months(connection, table=TABLE, months=map(str, np.unique(opens.astype("datetime64[M]"))))
     common = {"symbol": symbol, "source": str(source), "timeframe": str(timeframe)}
     span = {"first": rows["timestamp"].iloc[0].to_pydatetime(), "last": rows["timestamp"].iloc[-1].to_pydatetime()}
@@ -125,7 +126,7 @@ def opens(
     parameters = {"symbol": symbol, "source": str(source), "timeframe": str(timeframe)}
     columns = {"timestamp": Kind.INSTANT}
     frame = bulk.read_frame(connection, rows=query, columns=columns, parameters=parameters, start=start, end=end)
-    return np.sort(kinds.instants(frame["timestamp"]))
+    return np.sort(instants_of(frame["timestamp"]))
 
 
 def newest_open(connection: Connection, *, symbol: str, source: Source | str, timeframe: Timeframe) -> datetime | None:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from goldsignal_pipeline.errors import DataError
 from goldsignal_pipeline.market.candles import instants_of
+from goldsignal_pipeline.market.frames import typed
 from goldsignal_pipeline.strategies.setups import CONDITION_DTYPES, SETUP_DTYPES, SETUP_KEY
 
 MEASURES: Final = ("atr", "atr_h1", "median_atr_h1", "volatility_percentile")
@@ -42,7 +43,7 @@ def setups_of(rows: pd.DataFrame) -> pd.DataFrame:
     """The setups of rows with `measures`, as the core has them (`SETUP_DTYPES`)."""
     parsed = _parsed(rows["measures"])
     measures = {name: np.array([one[name] for one in parsed], dtype=np.float64) for name in MEASURES}
-    return rows.assign(**measures).astype(SETUP_DTYPES)[list(SETUP_DTYPES)].reset_index(drop=True)
+    return typed(measures | {name: rows[name] for name in SETUP_DTYPES if name not in measures}, SETUP_DTYPES)
 
 
 def conditions_of(rows: pd.DataFrame) -> pd.DataFrame:
@@ -54,7 +55,7 @@ def conditions_of(rows: pd.DataFrame) -> pd.DataFrame:
     columns["position"] = np.arange(len(told)) - np.repeat(np.cumsum(counts) - counts, counts)
     for name in CONDITION_WORDS:
         columns[name] = _column([condition[name] for condition in told], dtype=CONDITION_DTYPES[name])
-    return pd.DataFrame(columns).astype(CONDITION_DTYPES)[list(CONDITION_DTYPES)]
+    return typed(columns, CONDITION_DTYPES)
 
 
 def measures_texts(setups: pd.DataFrame) -> list[str]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from goldsignal_pipeline.market.candles import TIMESTAMP_DTYPE, timestamps_of
+from goldsignal_pipeline.market.frames import ordered
 
 Part = dict[str, Any]
 """Columns of some rows, by name: arrays of equal length, or scalars that hold for all of them."""
@@ -79,10 +80,7 @@ class Evaluation:
     def joined(cls, parts: Sequence[Evaluation]) -> Evaluation:
         """Evaluations of different timeframes as one, in the order of one."""
         frames = [pd.concat([getattr(part, name) for part in parts], ignore_index=True) for name in ("setups", "conditions")]
-        setups, conditions = (
-            frame.sort_values(order, kind="stable", ignore_index=True)
-            for frame, order in zip(frames, (ORDER, [*ORDER, "position"]), strict=True)
-        )
+        setups, conditions = (ordered(frame, order) for frame, order in zip(frames, (ORDER, [*ORDER, "position"]), strict=True))
         return cls(setups, conditions, tuple(sorted({month for part in parts for month in part.silent_months})))
 
     def accepted(self) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pandera.errors import SchemaError, SchemaErrors
 
 from goldsignal_pipeline.errors import DataError
-from goldsignal_pipeline.market.candles import CANDLE_COLUMNS, candle_schema, instants_of, resample
+from goldsignal_pipeline.market.candles import CANDLE_DTYPES, candle_schema, instants_of, resample
 from goldsignal_pipeline.market.timeframes import Timeframe, is_aligned
 from goldsignal_pipeline_tests.market.candle_data import recorded, utc, walk, walks
 
@@ -118,7 +118,7 @@ def test_a_repeated_timestamp_is_refused() -> None:
 
 def candles(frame: pd.DataFrame, timeframe: Timeframe) -> pd.DataFrame:
     columns = {"timeframe": timeframe.value, "source": "one:bid", "base_timeframe": "M5", "base_bars": 1, "flag": ""}
-    return frame.assign(**columns)[list(CANDLE_COLUMNS)]
+    return frame.assign(**columns)[list(CANDLE_DTYPES)]
 
 
 @given(frame=walks(timeframe=Timeframe.M5))

@@ -34,7 +34,7 @@ def rows(start: datetime | str, *, count: int, minutes: int = 5, seed: int = 1, 
 
 
 def candles(start: datetime | str, *, count: int, timeframe: str = "M5", minutes: int = 5, seed: int = 1) -> pd.DataFrame:
-    """Candles as `market.candles.CANDLE_COLUMNS` has them."""
+    """Candles as `market.candles.CANDLE_DTYPES` has them."""
     frame = rows(start, count=count, minutes=minutes, seed=seed)
     frame.insert(0, "timeframe", pd.Series([timeframe] * count, dtype="str"))
     return frame.assign(
