@@ -98,10 +98,9 @@ def read(
     only_base: bool = False,
 ) -> dict[Timeframe, pd.DataFrame]:
     """The bars of each timeframe that open in [start, end), ascending, as `storage.candles.read` gives them."""
-    held = {
-        one: candles.read(connection, symbol=symbol, timeframe=one, start=start, end=end, columns=columns, only_base=only_base)
-        for one in timeframes
-    }
+    held = candles.read_each(
+        connection, symbol=symbol, timeframes=timeframes, start=start, end=end, columns=columns, only_base=only_base
+    )
     marked = pruned_candles.months(connection, symbol=symbol)
     wanted = {one: _within(marked[one], start=start, end=end) for one in timeframes if one in marked}
     missing = sorted(set().union(*wanted.values()))

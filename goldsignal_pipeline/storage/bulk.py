@@ -62,14 +62,9 @@ def read_columns(
 
     They are as `kinds` tells: instants `datetime64[us]` in UTC, texts `PackedTexts`.
     """
-    packed = [kinds.packed(name, kind=kind) for name, kind in columns.items()]
-    query = sql.SQL("SELECT count(*), {} FROM ({}) AS rows").format(sql.SQL(", ").join(packed), rows)
+    query = sql.SQL("SELECT {} FROM ({}) AS rows").format(_packed(columns), rows)
     with driver_connection(connection).cursor(binary=True) as cursor:
-        count, *blobs = _one(cursor.execute(query, parameters).fetchone())
-    read = {name: kinds.unpacked(blob, kind=kind, rows=count) for (name, kind), blob in zip(columns.items(), blobs, strict=True)}
-    if any(len(values) != count for values in read.values()):
-        raise StorageError("A text in the database holds the control character 31.", done="Nothing was read.", fix="Remove it.")
-    return read
+        return _unpacked(_one(cursor.execute(query, parameters).fetchone()), columns)
 
 
 def read_frame(
@@ -91,7 +86,32 @@ def read_frame(
         )
         for first, last in _stretches(start, end)
     ]
-    return pieces[0] if len(pieces) == 1 else pd.concat(pieces, ignore_index=True)
+    return _joined(pieces)
+
+
+def read_frames(
+    connection: Connection,
+    *,
+    rows: sql.Composable,
+    by: str,
+    values: Sequence[str],
+    columns: Mapping[str, Kind],
+    parameters: Mapping[str, Any],
+    start: datetime,
+    end: datetime,
+) -> dict[str, pd.DataFrame]:
+    """`read_frame` for each of the `values` of the column `by`, in one question a stretch; `rows` is ordered by it first."""
+    query = sql.SQL("SELECT {by}, {packed} FROM ({rows}) AS rows GROUP BY {by}").format(
+        by=sql.Identifier(by), packed=_packed(columns), rows=rows
+    )
+    pieces: dict[str, list[pd.DataFrame]] = {value: [] for value in values}
+    with driver_connection(connection).cursor(binary=True) as cursor:
+        for first, last in _stretches(start, end):
+            answers = cursor.execute(query, {**parameters, "start": first, "end": last}).fetchall()
+            for value, *blobs in answers:
+                pieces[value].append(_frame(_unpacked(blobs, columns), columns))
+    nothing = _frame(_unpacked([0, *(None for _ in columns)], columns), columns)
+    return {value: _joined(own or [nothing]) for value, own in pieces.items()}
 
 
 def ours(table: str) -> sql.Identifier:
@@ -102,6 +122,23 @@ def ours(table: str) -> sql.Identifier:
 def names(columns: Sequence[str], *, alias: str = "") -> sql.Composable:
     """Column names, quoted and separated by commas, each behind `alias` when given."""
     return sql.SQL(", ").join(sql.Identifier(alias, name) if alias else sql.Identifier(name) for name in columns)
+
+
+def _packed(columns: Mapping[str, Kind]) -> sql.Composable:
+    """The number of rows, and each column of them as one value."""
+    return sql.SQL(", ").join([sql.SQL("count(*)"), *(kinds.packed(name, kind=kind) for name, kind in columns.items())])
+
+
+def _unpacked(answer: Sequence[Any], columns: Mapping[str, Kind]) -> dict[str, Any]:
+    count, *blobs = answer
+    read = {name: kinds.unpacked(blob, kind=kind, rows=count) for (name, kind), blob in zip(columns.items(), blobs, strict=True)}
+    if any(len(values) != count for values in read.values()):
+        raise StorageError("A text in the database holds the control character 31.", done="Nothing was read.", fix="Remove it.")
+    return read
+
+
+def _joined(pieces: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    return pieces[0] if len(pieces) == 1 else pd.concat(pieces, ignore_index=True)
 
 
 def _frame(read: Mapping[str, Any], columns: Mapping[str, Kind]) -> pd.DataFrame:

@@ -37,6 +37,7 @@ __all__ = [
     "newest_close",
     "read",
     "read_all",
+    "read_each",
     "replace_range",
     "summary_of_range",
     "symbols",
@@ -62,6 +63,10 @@ VALUES: Final = tuple(name for name in KINDS if name not in KEY)
 _SELECT: Final = sql.SQL(
     "SELECT {} FROM goldsignal.candles WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s"
     " AND timestamp >= %(start)s AND timestamp < %(end)s{} ORDER BY timestamp"
+)
+_SELECT_EACH: Final = sql.SQL(
+    "SELECT {} FROM goldsignal.candles WHERE symbol = %(symbol)s AND timeframe = ANY (%(timeframes)s)"
+    " AND timestamp >= %(start)s AND timestamp < %(end)s{} ORDER BY timeframe, timestamp"
 )
 _ONLY_BASE: Final = sql.SQL(" AND base_timeframe = timeframe")
 _JUST_BEFORE: Final = np.timedelta64(1, "us")
@@ -143,6 +148,32 @@ def read(
     )
 
 
+def read_each(
+    connection: Connection,
+    *,
+    symbol: str,
+    timeframes: Sequence[Timeframe],
+    start: datetime,
+    end: datetime,
+    columns: Sequence[str] = tuple(KINDS),
+    only_base: bool = False,
+) -> dict[Timeframe, pd.DataFrame]:
+    """`read` of each of the timeframes, in one question."""
+    read = bulk.read_frames(
+        connection,
+        rows=_SELECT_EACH.format(
+            bulk.names(list(dict.fromkeys(["timeframe", *columns]))), _ONLY_BASE if only_base else sql.SQL("")
+        ),
+        by="timeframe",
+        values=[one.value for one in timeframes],
+        columns={name: KINDS[name] for name in columns},
+        parameters={"symbol": symbol, "timeframes": [one.value for one in timeframes]},
+        start=start,
+        end=end,
+    )
+    return {one: read[one.value] for one in timeframes}
+
+
 def months_before(connection: Connection, *, symbol: str, timeframe: Timeframe, before: datetime) -> list[str]:
     """The UTC months, YYYY-MM, in which bars of one timeframe close that are held and closed before an instant."""
     query = text(
@@ -167,8 +198,7 @@ def delete_closing(connection: Connection, *, symbol: str, timeframe: Timeframe,
 
 def read_all(connection: Connection, *, symbol: str, start: datetime, end: datetime) -> pd.DataFrame:
     """The bars of all timeframes that open in [start, end), by timeframe (shortest first) and open."""
-    frames = [read(connection, symbol=symbol, timeframe=timeframe, start=start, end=end) for timeframe in Timeframe]
-    return _together(frames)
+    return _together([*read_each(connection, symbol=symbol, timeframes=tuple(Timeframe), start=start, end=end).values()])
 
 
 def symbols(connection: Connection, *, start: datetime, end: datetime) -> list[str]:
