@@ -167,6 +167,36 @@ def test_chosen_columns_of_one_timeframe_are_read_by_open(database: Database) ->
     pd.testing.assert_frame_equal(read, frame.loc[2:5, ["timestamp", "close", "volume"]].reset_index(drop=True))
 
 
+@pytest.mark.parametrize("only_base", [False, True])
+@pytest.mark.parametrize("columns", [tuple(candles.KINDS), ("close", "timestamp")])
+def test_several_timeframes_are_read_at_once_as_each_alone(
+    database: Database, *, only_base: bool, columns: tuple[str, ...]
+) -> None:
+    """Bars lie five years apart, so that they come in more than one stretch; one timeframe has none."""
+    late, early = (
+        pd.concat(
+            [
+                frames.candles(begin, count=600, seed=3),
+                frames.candles(begin, count=40, timeframe="H1", minutes=60, seed=4),
+                frames.candles(begin, count=9, timeframe="M15", minutes=15, seed=5).assign(base_timeframe="M15"),
+            ],
+            ignore_index=True,
+        )
+        for begin in ("2026-01-05", "2021-01-04")
+    )
+    replace(database, late)
+    replace(database, early, datetime(2021, 1, 1, tzinfo=UTC), datetime(2021, 2, 1, tzinfo=UTC))
+    timeframes = (Timeframe.H1, Timeframe.M5, Timeframe.D1, Timeframe.M15)
+    asked = {"symbol": SYMBOL, "start": datetime(2021, 1, 5, tzinfo=UTC), "end": FEBRUARY} | {"columns": columns}
+    with database.transaction() as connection:
+        read = candles.read_each(connection, timeframes=timeframes, only_base=only_base, **asked)
+        alone = {one: candles.read(connection, timeframe=one, only_base=only_base, **asked) for one in timeframes}
+    assert list(read) == list(timeframes)
+    assert [len(alone[one]) for one in timeframes] == [0 if only_base else 56, 912, 0, 9]
+    for timeframe in timeframes:
+        pd.testing.assert_frame_equal(read[timeframe], alone[timeframe])
+
+
 @pytest.mark.fault("concurrency")
 def test_i2_two_writers_of_one_range_take_turns(database: Database) -> None:
     base = frames.candles("2026-01-05", count=200)
