@@ -74,6 +74,19 @@ def test_chunks_of_days_and_the_order_of_trades_change_no_bit_i8_i13(rows, cut, 
 
 
 @settings(max_examples=40, deadline=None)
+@given(rows=trade_rows(), names=st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["H1", "M5"])), min_size=1))
+def test_every_strategy_and_timeframe_is_measured_as_if_it_were_alone(rows, names) -> None:
+    tracks = [names[place % len(names)] for place in range(len(rows))]
+    named = [
+        row | {"strategy": strategy, "timeframe": timeframe} for row, (strategy, timeframe) in zip(rows, tracks, strict=True)
+    ]
+    days = days_from(START, 130)[::10]
+    alone = [roll([row for row, own in zip(named, tracks, strict=True) if own == track], days) for track in sorted(set(tracks))]
+    if alone:
+        pd.testing.assert_frame_equal(roll(named, days), pd.concat(alone, ignore_index=True), check_exact=True)
+
+
+@settings(max_examples=40, deadline=None)
 @given(rows=trade_rows(), offset=st.integers(1, 120))
 def test_trades_known_at_or_after_the_as_of_day_change_nothing_i5_i6(rows, offset) -> None:
     day = START + timedelta(days=offset)
