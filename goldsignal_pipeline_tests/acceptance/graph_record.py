@@ -6,6 +6,7 @@ make a strategy eligible. The observations are those of `OBSERVED`; the graph is
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,15 +14,19 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
+from goldsignal_pipeline.assets.ingest import ingest
 from goldsignal_pipeline.assets.partitions import month_start
 from goldsignal_pipeline.assets.refresh import refresh
 from goldsignal_pipeline.assets.registering import register
 from goldsignal_pipeline.cli.prove.graph import Run, run_graph
+from goldsignal_pipeline.market.candles import PRICE_COLUMNS
+from goldsignal_pipeline.market.delivery import Delivery, empty_rejected
 from goldsignal_pipeline.market.hours import load_calendar
-from goldsignal_pipeline.market.sources import SIMULATED_SYMBOL
+from goldsignal_pipeline.market.sources import SIMULATED_SYMBOL, Side, Source
 from goldsignal_pipeline.market.timeframes import Timeframe
-from goldsignal_pipeline.providers.simulated import SimulatedProvider
+from goldsignal_pipeline.providers.simulated import SIMULATED_SOURCE, SimulatedProvider
 from goldsignal_pipeline.settings import Settings
+from goldsignal_pipeline.storage import gate_events, raw_candles
 from goldsignal_pipeline.storage.database import Database
 from goldsignal_pipeline_tests.postgres import Server, migrated_database
 
@@ -32,6 +37,12 @@ MONTHS = ("2022-05", "2022-06", "2022-07", "2022-08", "2022-09")
 """The month after the last bar belongs to the record: trades may still end in it."""
 OBSERVED = datetime(2022, 8, 11, 12, 2, tzinfo=UTC)
 NOW = datetime.now(UTC)
+OTHER_SPREAD_FROM = datetime(2022, 7, 5, tzinfo=UTC)
+OTHER_SPREAD = {"asia_ticks": 55, "london_ticks": 50, "new_york_ticks": 45, "overlap_ticks": 60, "otherwise_ticks": 120}
+OTHER_SOURCE_FROM = datetime(2022, 7, 20, 21, tzinfo=UTC)
+"""The roll: a trading day is of one source."""
+OTHER_SOURCE = Source("vendor", Side.BID)
+BARS = ("timestamp", *PRICE_COLUMNS)
 GRACE = timedelta(seconds=120)
 SETTINGS = Settings(base_timeframe=Timeframe.H1, grace_seconds=120, provider="simulated", simulation_seed=SEED)
 ENVIRONMENT = {"GOLDSIGNAL_BASE_TIMEFRAME": "H1", "GOLDSIGNAL_PROVIDER": "simulated"}
@@ -49,6 +60,23 @@ def run(database: Database, *, now: datetime = NOW, run_id: str = "first") -> Ru
     return Run(database, SETTINGS, now, run_id)
 
 
+def tell_other_settings(database: Database) -> None:
+    """Another spread from one instant on, and from a later one on another source, two dollars above the first."""
+    changes = {
+        OTHER_SPREAD_FROM: {"account_usd": "10000", "min_evidence": "unproven", "avoid_asia": False, "spread": OTHER_SPREAD},
+        OTHER_SOURCE_FROM: {"source_order": [str(OTHER_SOURCE), str(SIMULATED_SOURCE)]},
+    }
+    with database.transaction() as connection:
+        bars = raw_candles.newest(connection, symbol=SYMBOL, start=month_start(FIRST), end=OBSERVED)
+        for at, content in changes.items():
+            told = {"natural_key": f"settings:{at}", "at": at, "recorded_at": at, "detail": json.dumps(content)}
+            gate_events.append(connection, kind="settings", symbol=None, strategy=None, **told)
+    above = bars[[*BARS, "volume"]].assign(**{name: bars[name] + 200 for name in PRICE_COLUMNS})
+    delivery = Delivery(OTHER_SOURCE, Timeframe.H1, above, empty_rejected())
+    told = {"calendar": load_calendar(), "now": OBSERVED, "grace": GRACE, "run_id": "other"}
+    ingest(database, symbol=SYMBOL, deliveries=[delivery], **told)
+
+
 @contextmanager
 def observed_record(server: Server) -> Iterator[Database]:
     """A database with observations only."""
@@ -58,9 +86,17 @@ def observed_record(server: Server) -> Iterator[Database]:
 
 
 @contextmanager
-def computed_record(server: Server) -> Iterator[Database]:
-    """A database with the whole graph, computed in one pass."""
+def changing_record(server: Server) -> Iterator[Database]:
+    """A database with the observations of two sources, and settings that change in their midst."""
     with observed_record(server) as database:
+        tell_other_settings(database)
+        yield database
+
+
+@contextmanager
+def computed_record(server: Server) -> Iterator[Database]:
+    """The same with the whole graph, computed in one pass."""
+    with changing_record(server) as database:
         run_graph(run(database), MONTHS)
         yield database
 

@@ -172,7 +172,10 @@ def test_ticks_of_a_closed_market_are_skipped_with_the_reason(story: Story) -> N
     chosen = dict.fromkeys(("2024-05-31 21:07", "2024-06-02 01:37"), closed)
     chosen["2024-06-02 22:02"] = "no new M5 bar since 2024-05-31 21:00 UTC; the market is open"
     assert {label: story.skipped_ticks[label] for label in chosen} == chosen
-    assert {reason for label, reason in story.skipped_ticks.items() if label not in chosen} <= {closed}
+    # The second daemon may look while the run that the first one began goes on.
+    by_second = (BY_TWO_TICK, f"the cycle of {BY_TWO} UTC is still running")
+    others = {told for told in story.skipped_ticks.items() if told[0] not in chosen and told != by_second}
+    assert {reason for _, reason in others} <= {closed}
 
 
 def test_every_closed_bar_is_held_once_and_no_forming_one_ever_was(story: Story) -> None:

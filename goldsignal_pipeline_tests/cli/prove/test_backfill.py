@@ -17,7 +17,7 @@ from goldsignal_pipeline.cli.prove import graph
 from goldsignal_pipeline.cli.prove.backfill import BackfillReport, prove_backfill
 from goldsignal_pipeline.errors import UsageError
 from goldsignal_pipeline.storage.database import Database
-from goldsignal_pipeline_tests.acceptance.graph_record import MONTHS, NOW, SETTINGS, SYMBOL, observed_record, rows
+from goldsignal_pipeline_tests.acceptance.graph_record import MONTHS, NOW, SETTINGS, SYMBOL, changing_record, rows
 from goldsignal_pipeline_tests.postgres import Server
 
 SHUFFLES = 12 if os.environ.get("PROVE") else 3
@@ -25,7 +25,7 @@ SHUFFLES = 12 if os.environ.get("PROVE") else 3
 
 @pytest.fixture(scope="module")
 def observed(postgres_server: Server) -> Iterator[Database]:
-    with observed_record(postgres_server) as database:
+    with changing_record(postgres_server) as database:
         yield database
 
 

@@ -21,7 +21,7 @@ from goldsignal_pipeline.cli.prove.workers import Job, worker
 from goldsignal_pipeline.errors import ServiceError
 from goldsignal_pipeline.settings import Settings
 from goldsignal_pipeline.storage.database import Database
-from goldsignal_pipeline_tests.acceptance.graph_record import MONTHS, NOW, SETTINGS, SYMBOL, observed_record, tamper
+from goldsignal_pipeline_tests.acceptance.graph_record import MONTHS, NOW, SETTINGS, SYMBOL, changing_record, tamper
 from goldsignal_pipeline_tests.postgres import Server
 
 PLACES = [*(MEANINGS[point] for point in Point), AT_RANDOM]
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 @pytest.fixture(scope="module")
 def observed(postgres_server: Server) -> Iterator[Database]:
-    with observed_record(postgres_server) as database:
+    with changing_record(postgres_server) as database:
         yield database
 
 

@@ -15,9 +15,10 @@ from goldsignal_pipeline.storage.database import Database
 from goldsignal_pipeline_tests.acceptance.graph_record import SYMBOL, rows, tamper
 
 
-def id_of(database: Database, where: str) -> str:
-    """The id of the first verdict of a kind."""
-    query = f"SELECT strategy, timeframe, direction, timestamp FROM gate_decisions WHERE {where} ORDER BY decided_for LIMIT 1"
+def id_of(database: Database, where: str, *, order: str = "ASC") -> str:
+    """The id of the first verdict of a kind, or of the last."""
+    columns = "strategy, timeframe, direction, timestamp"
+    query = f"SELECT {columns} FROM gate_decisions WHERE {where} ORDER BY decided_for {order} LIMIT 1"
     ((strategy, timeframe, direction, timestamp),) = rows(database, query)
     return signal_id(SetupKey(strategy, timeframe, Direction(direction), timestamp), symbol=SYMBOL)
 
@@ -28,8 +29,12 @@ def invoke(database: Database, commands_on: pytest.MonkeyPatch, *arguments: str)
     return result.exit_code, result.stdout, result.stderr
 
 
-def test_a_signal_comes_out_again_and_says_how_much_was_compared(computed: Database, commands_on: pytest.MonkeyPatch) -> None:
-    wanted = id_of(computed, "is_accepted")
+@pytest.mark.parametrize("order", ["ASC", "DESC"])
+def test_a_signal_comes_out_again_before_and_after_changes_of_settings(
+    computed: Database, commands_on: pytest.MonkeyPatch, order: str
+) -> None:
+    """The last one is of the other source, and read trades that paid either spread."""
+    wanted = id_of(computed, "is_accepted", order=order)
     code, told, _ = invoke(computed, commands_on, wanted[:9], "--json")
     assert code == 0, told
     report = json.loads(told)
