@@ -241,8 +241,10 @@ def test_the_operator_reads_why_a_cycle_failed_and_nobody_reads_the_key(story: S
     assert events[0]["cause"].startswith('raw_candles: Twelve Data says: "**apikey** parameter is incorrect')
     assert "(401)" in story.failure_log
     assert KEY not in story.failure_log + story.stack.logs(most=1 << 30) + str(events)
+    # On a busy machine the operator may also be told of what is late.
     owed = story.rows("SELECT message ->> 'headline' AS headline FROM alerts WHERE kind = 'operator'")
-    assert [row["headline"] for row in owed] == [f"ERROR: Run {failed.run_id[:8]} of live_cycle failed."]
+    told = [row["headline"] for row in owed if "failed" in row["headline"]]
+    assert told == [f"ERROR: Run {failed.run_id[:8]} of live_cycle failed."]
 
 
 def test_a_used_up_minute_is_waited_for_and_an_outage_tried_again_within_the_budget(story: Story) -> None:
