@@ -31,10 +31,10 @@ from goldsignal_pipeline_tests.acceptance.graph_record import (
     SETTINGS,
     SYMBOL,
     at_once,
+    changing_record,
     computed_record,
     copied,
     observe,
-    observed_record,
     rows,
     run,
     tamper,
@@ -46,7 +46,7 @@ from goldsignal_pipeline_tests.small_disk import small_disk
 
 @pytest.fixture(scope="module")
 def observed(postgres_server: Server) -> Iterator[Database]:
-    with observed_record(postgres_server) as database:
+    with changing_record(postgres_server) as database:
         yield database
 
 
