@@ -38,6 +38,7 @@ from goldsignal_pipeline_tests.acceptance.graph_record import (
     rows,
     run,
     tamper,
+    tell_other_settings,
 )
 from goldsignal_pipeline_tests.folders import open_folder
 from goldsignal_pipeline_tests.postgres import Server
@@ -253,6 +254,7 @@ def test_postgresql_killed_in_the_middle_of_a_run_leaves_whole_assets_and_the_ne
     """Every process of the server by SIGKILL while trades are copied: setups are there, trades are not, and nothing is half."""
     database = Database(own_server.url())
     observe(database)
+    tell_other_settings(database)
     encode, killed = bulk.encode, threading.Event()  # type: ignore[attr-defined]
 
     def dying(*arguments: Any, **options: Any) -> Iterator[bytes]:
